@@ -1,0 +1,51 @@
+#include "compiler/compiler.h"
+
+#include <utility>
+
+#include "compiler/block_compiler.h"
+#include "compiler/memory_plan.h"
+#include "compiler/program_builder.h"
+#include "types/error.h"
+
+namespace tfvk::compiler {
+namespace {
+
+using program::BufferSlice;
+
+BufferSlice SliceOf(BufferSlice::Kind kind, size_t index, const ir::TensorType& type) {
+  BufferSlice slice;
+  slice.kind = kind;
+  slice.index = static_cast<int>(index);
+  slice.bytes = BytesOf(type);
+  return slice;
+}
+
+program::TensorInfo InfoOf(const ir::TensorType& type, std::string name) { return {type.dtype, type.shape, std::move(name)}; }
+
+}  // namespace
+
+program::Program Compile(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options) {
+  ProgramBuilder builder(limits, options);
+  std::vector<BufferSlice> parameters;
+  std::vector<Place> places;
+  for (size_t i = 0; i < graph.parameters().size(); ++i) {
+    const ir::Node& node = *graph.parameters()[i];
+    builder.program().parameters.push_back(InfoOf(node.type(), node.origin));
+    parameters.push_back(SliceOf(BufferSlice::Kind::kParameter, i, node.type()));
+  }
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const int alias = graph.aliases.empty() ? -1 : graph.aliases.at(i);
+    Require(alias < static_cast<int>(parameters.size()), "output {} is to take the memory of parameter {} of {}", i, alias, parameters.size());
+    builder.program().outputs.push_back(InfoOf(graph.outputs[i].type(), graph.outputs[i].node->origin));
+    builder.program().aliases.push_back(alias);
+    places.push_back({SliceOf(BufferSlice::Kind::kOutput, i, graph.outputs[i].type()), alias});
+  }
+  builder.program().name = graph.name;
+  builder.program().symbol_count = graph.symbol_count;
+  builder.program().steps = CompileBlock(builder, graph, std::move(parameters), std::move(places));
+  program::Program program = std::move(builder.program());
+  PlanMemory(program);
+  return program;
+}
+
+}  // namespace tfvk::compiler

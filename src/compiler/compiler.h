@@ -1,0 +1,18 @@
+// From a graph to a Program: fusion, schedule, memory plan, lowering.
+#pragma once
+
+#include "ir/graph.h"
+#include "kernels/kernel.h"
+#include "program/program.h"
+
+namespace tfvk::compiler {
+
+struct CompileOptions {
+  bool allow_tf32 = true;   // fp32 dots and convolutions of default precision may lose bits as TF32 does
+  bool fuse = true;         // off: one kernel a node, for finding faults
+};
+
+// Throws Error(kUnimplemented) naming the node, its shapes and its TensorFlow op when a node cannot be lowered, or the device lacks what it needs.
+program::Program Compile(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options = {});
+
+}  // namespace tfvk::compiler

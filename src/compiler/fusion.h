@@ -1,0 +1,38 @@
+// Fusion: which nodes of a graph are computed together in one launch.
+//
+// Every node that is not elemental (access.h) is the hero of a launch. Elemental nodes are computed inside the launches that use them, unless several
+// launches would repeat expensive work or memory traffic: then they get a launch of their own (kMap), which writes them to memory. Afterwards launches are
+// merged: reductions over the same elements, elementwise consumers into the epilogue of the hero that they follow, and maps over equally many elements.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/access.h"
+#include "ir/graph.h"
+
+namespace tfvk::compiler {
+
+struct Fusion {
+  std::vector<const ir::Node*> heroes;  // none: a map. Several: reductions of one iteration space
+  Members members;                      // heroes included
+  std::vector<ir::Value> outputs;       // written to memory; never reshapes (Base)
+  Access access;                        // its keys `reads` are the operands
+
+  bool is_map() const { return heroes.empty(); }
+  const ir::Node* hero() const { return heroes.empty() ? nullptr : heroes[0]; }
+  // One of the nodes that give the launch its name: the hero, or the last output.
+  const ir::Node& root() const { return heroes.empty() ? *outputs.back().node : *heroes[0]; }
+};
+
+// The shape of a launch's results: static shapes are {number of elements}, so that reshapes make no difference; others are themselves without unit dimensions.
+Shape SpaceOf(const ir::TensorType& type);
+Shape SpaceOf(const Fusion& fusion);
+
+// Whether the launch of this node updates its operand 0 in place instead of writing a whole result (dynamic_update_slice).
+bool IsInPlaceUpdate(const ir::Node& node);
+
+// All launches of a graph, in topological order. Reshapes, parameters and constants have none.
+std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse);
+
+}  // namespace tfvk::compiler

@@ -1,0 +1,151 @@
+#include "hlo/passes.h"
+
+#include <vector>
+
+#include "hlo/status.h"
+#include "xla/comparison_util.h"
+#include "xla/hlo/ir/hlo_computation.h"
+#include "xla/hlo/ir/hlo_instruction.h"
+#include "xla/hlo/ir/hlo_module.h"
+#include "xla/hlo/pass/hlo_pass_fix.h"
+#include "xla/hlo/pass/hlo_pass_pipeline.h"
+#include "xla/hlo/transforms/expanders/cholesky_expander.h"
+#include "xla/hlo/transforms/expanders/dot_decomposer.h"
+#include "xla/hlo/transforms/expanders/eigh_expander.h"
+#include "xla/hlo/transforms/expanders/optimization_barrier_expander.h"
+#include "xla/hlo/transforms/expanders/qr_expander.h"
+#include "xla/hlo/transforms/expanders/rng_bit_generator_expander.h"
+#include "xla/hlo/transforms/expanders/stochastic_convert_decomposer.h"
+#include "xla/hlo/transforms/simplifiers/algebraic_simplifier.h"
+#include "xla/hlo/transforms/simplifiers/flatten_call_graph.h"
+#include "xla/hlo/transforms/simplifiers/hlo_constant_folding.h"
+#include "xla/hlo/transforms/simplifiers/hlo_dce.h"
+#include "xla/hlo/transforms/simplifiers/reshape_mover.h"
+#include "xla/hlo/transforms/simplifiers/sort_simplifier.h"
+#include "xla/hlo/transforms/simplifiers/tuple_simplifier.h"
+#include "xla/hlo/transforms/simplifiers/zero_sized_hlo_elimination.h"
+#include "xla/literal_util.h"
+#include "xla/primitive_util.h"
+#include "xla/service/batched_gather_scatter_normalizer.h"
+#include "xla/service/batchnorm_expander.h"
+#include "xla/service/call_inliner.h"
+#include "xla/service/conditional_simplifier.h"
+#include "xla/service/hlo_cse.h"
+#include "xla/service/hlo_verifier.h"
+#include "xla/service/topk_rewriter.h"
+#include "xla/service/transpose_folding.h"
+#include "xla/service/triangular_solve_expander.h"
+#include "xla/service/while_loop_simplifier.h"
+#include "xla/shape_util.h"
+
+namespace tfvk::hlo {
+namespace {
+
+void Run(xla::HloPassInterface& pass, xla::HloModule& module) { ThrowIfError(pass.Run(&module).status(), "XLA passes"); }
+
+void Verify(xla::HloModule& module) {
+  xla::HloVerifier verifier(/*layout_sensitive=*/false, /*allow_mixed_precision=*/true);
+  Run(verifier, module);
+}
+
+// tf2xla asks for sizes of dimensions that turn out static, and BatchNormExpander always does; no pass of the wheel folds them.
+void FoldStaticDimensionSizes(xla::HloModule& module) {
+  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
+    const std::vector<xla::HloInstruction*> instructions(computation->instructions().begin(), computation->instructions().end());
+    for (xla::HloInstruction* instruction : instructions) {
+      if (instruction->opcode() != xla::HloOpcode::kGetDimensionSize) continue;
+      const xla::Shape& shape = instruction->operand(0)->shape();
+      if (shape.is_dynamic_dimension(instruction->dimension())) continue;
+      auto constant =
+          xla::HloInstruction::CreateConstant(xla::LiteralUtil::CreateR0<int32_t>(static_cast<int32_t>(shape.dimensions(instruction->dimension()))));
+      ThrowIfError(computation->ReplaceWithNewInstruction(instruction, std::move(constant)), "XLA passes");
+    }
+  }
+}
+
+// Scalar predicates and bounds, which HLO allows, become whole tensors: the evaluator wants them so.
+void BroadcastScalarOperands(xla::HloModule& module) {
+  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
+    for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
+      if (instruction->opcode() != xla::HloOpcode::kClamp && instruction->opcode() != xla::HloOpcode::kSelect) continue;
+      if (!instruction->shape().IsArray()) continue;
+      for (int64_t i = 0; i < instruction->operand_count(); ++i) {
+        xla::HloInstruction* operand = instruction->mutable_operand(i);
+        if (!xla::ShapeUtil::IsScalar(operand->shape()) || xla::ShapeUtil::IsScalar(instruction->shape())) continue;
+        const xla::Shape shape = xla::ShapeUtil::ChangeElementType(instruction->shape(), operand->shape().element_type());
+        xla::HloInstruction* whole = computation->AddInstruction(xla::HloInstruction::CreateBroadcast(shape, operand, {}));
+        ThrowIfError(instruction->ReplaceOperandWithDifferentShape(i, whole), "XLA passes");
+      }
+    }
+  }
+}
+
+xla::AlgebraicSimplifierOptions SimplifierOptions() {
+  xla::AlgebraicSimplifierOptions options;
+  options.set_is_layout_sensitive(false);
+  options.set_supports_non_canonical_dots(false);    // DotDecomposer has run
+  options.set_enable_dot_strength_reduction(false);  // a product and a reduction in bf16 would round every product
+  options.set_enable_conv_operand_swap(false);       // it hides which operand is the filter from the choice of kernel
+  options.set_enable_unconditional_reduce_of_concat_replacement(false);
+  return options;
+}
+
+// XLA's CSE takes a comparison in total order for equal to one in partial order on the same operands.
+bool MayEliminate(const xla::HloInstruction* instruction) {
+  if (!xla::HloCSE::ShouldEliminateInstruction(instruction)) return false;
+  return instruction->opcode() != xla::HloOpcode::kCompare || instruction->comparison_order() == xla::ComparisonOrder::kPartial ||
+         !xla::primitive_util::IsFloatingPointType(instruction->operand(0)->shape().element_type());
+}
+
+}  // namespace
+
+void Expand(xla::HloModule& module) {
+  xla::HloPassPipeline pipeline("expand");
+  pipeline.AddPass<xla::CallInliner>();
+  pipeline.AddPass<xla::FlattenCallGraph>();
+  pipeline.AddPass<xla::RngBitGeneratorExpander>(xla::RandomAlgorithm::RNG_PHILOX);
+  pipeline.AddPass<xla::CholeskyExpander>();
+  pipeline.AddPass<xla::QrExpander>();
+  pipeline.AddPass<xla::EighExpander>();
+  pipeline.AddPass<xla::TriangularSolveExpander>();
+  pipeline.AddPass<xla::BatchNormExpander>(/*rewrite_training_op=*/true, /*rewrite_inference_op=*/true, /*rewrite_grad_op=*/true);
+  pipeline.AddPass<xla::TopkDecomposer>();
+  pipeline.AddPass<xla::StochasticConvertDecomposer>();
+  pipeline.AddPass<xla::BatchedGatherScatterNormalizer>();
+  pipeline.AddPass<xla::OptimizationBarrierExpander>();
+  pipeline.AddPass<xla::CallInliner>();  // the expanders make calls
+  Run(pipeline, module);
+  FoldStaticDimensionSizes(module);
+  BroadcastScalarOperands(module);
+}
+
+void RunPasses(xla::HloModule& module) {
+  Verify(module);
+  Expand(module);
+
+  xla::HloPassPipeline prepare("prepare");
+  prepare.AddPass<xla::TupleSimplifier>();
+  prepare.AddPass<xla::DotDecomposer>();
+  prepare.AddPass<xla::ZeroSizedHloElimination>();
+  Run(prepare, module);
+
+  xla::HloPassFix<xla::HloPassPipeline> simplify("simplify");
+  simplify.AddPass<xla::AlgebraicSimplifier>(SimplifierOptions());
+  simplify.AddPass<xla::SortSimplifier>();
+  simplify.AddPass<xla::TupleSimplifier>();
+  simplify.AddPass<xla::WhileLoopSimplifier>();
+  simplify.AddPass<xla::ConditionalSimplifier>();
+  simplify.AddPass<xla::ReshapeMover>();
+  simplify.AddPass<xla::HloConstantFolding>();
+  simplify.AddPass<xla::HloCSE>(/*is_layout_sensitive=*/false, /*ignore_control_dependencies=*/false, nullptr, MayEliminate);
+  simplify.AddPass<xla::HloDCE>();
+  Run(simplify, module);
+
+  xla::HloPassPipeline finish("finish");
+  finish.AddPass<xla::TransposeFolding>();
+  finish.AddPass<xla::HloDCE>();
+  Run(finish, module);
+  Verify(module);
+}
+
+}  // namespace tfvk::hlo

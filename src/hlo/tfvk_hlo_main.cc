@@ -1,0 +1,209 @@
+// tfvk-hlo: compiles HLO text files, runs them on a Vulkan device and on XLA's HloEvaluator, and compares.
+#include <fmt/color.h>
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/compiler.h"
+#include "hlo/comparison.h"
+#include "hlo/device_run.h"
+#include "hlo/evaluate.h"
+#include "hlo/import.h"
+#include "hlo/module.h"
+#include "hlo/passes.h"
+#include "hlo/program_text.h"
+#include "hlo/test_inputs.h"
+#include "program/limits.h"
+#include "types/error.h"
+#include "vulkan/device_selection.h"
+
+namespace tfvk::hlo {
+namespace {
+
+struct Options {
+  std::vector<std::string> files;
+  std::string device;  // as an entry of TFVK_VISIBLE_DEVICES; "reference": the evaluator after all passes; "none": compile only
+  std::map<int, std::string> input_files;
+  uint64_t seed = 1;
+  int repeat = 3;
+  bool print_hlo = false, print_ir = false, print_program = false, no_fuse = false, tf32 = false, quiet = false;
+  std::optional<double> tolerance;
+};
+
+using Bytes = std::vector<std::vector<uint8_t>>;
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) Fail(ErrorCode::kInvalidArgument, "Cannot read {}", path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class Timer {
+ public:
+  double Milliseconds() const { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// The device that the user named, opened at first use.
+vulkan::Device& OpenDevice(const std::string& name) {
+  static std::unique_ptr<vulkan::Device> device;
+  if (device) return *device;
+  vulkan::Instance& instance = vulkan::Instance::Get();
+  if (!instance.problem().empty()) Fail(ErrorCode::kFailedPrecondition, "There is no Vulkan here: {}", instance.problem());
+  std::vector<int> order;
+  if (name.empty()) {
+    order = instance.SelectedDevices();
+  } else {
+    const vulkan::DeviceSelection selection = vulkan::SelectDevices(instance.snapshots(), instance.plans(), name);
+    for (const std::string& message : selection.messages) fmt::print(stderr, "{}\n", message);
+    order = selection.order;
+  }
+  if (order.empty()) Fail(ErrorCode::kUnavailable, "No usable Vulkan device{}", name.empty() ? "" : " matches \"" + name + "\"");
+  device = std::make_unique<vulkan::Device>(instance, order[0]);
+  return *device;
+}
+
+Bytes Inputs(const Signature& signature, const TestDirectives& directives, const Options& options) {
+  Bytes inputs = MakeInputs(signature.parameters, directives, options.seed);
+  for (const auto& [number, path] : options.input_files) {
+    const std::string bytes = ReadFile(path);
+    if (number < 0 || static_cast<size_t>(number) >= inputs.size()) Fail(ErrorCode::kInvalidArgument, "There is no parameter {}", number);
+    if (bytes.size() != inputs[number].size()) {
+      Fail(ErrorCode::kInvalidArgument, "{} has {} bytes, but parameter {} takes {}", path, bytes.size(), number, inputs[number].size());
+    }
+    inputs[number].assign(bytes.begin(), bytes.end());
+  }
+  return inputs;
+}
+
+Bytes EvaluateOnHost(const xla::HloModule& module, const Bytes& inputs) {
+  std::vector<HostBytes> buffers;
+  for (const auto& input : inputs) buffers.push_back({input.data(), input.size()});
+  Bytes outputs;
+  for (HostResult& result : Evaluate(module, buffers)) outputs.push_back(std::move(result.bytes));
+  return outputs;
+}
+
+// Prints a line for each output; whether all agree.
+bool Report(const Signature& signature, const Bytes& expected, const Bytes& actual, double tolerance, const std::string& how, bool quiet) {
+  bool all = true;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const Difference difference = Compare(signature.outputs[i], expected[i], actual.at(i), tolerance);
+    const bool agrees = difference.mismatches == 0;
+    all = all && agrees;
+    if (!agrees || !quiet)
+      fmt::print("  output {} {}[{}]{}: {} {}\n", i, Name(signature.outputs[i].dtype), ElementCount(signature.outputs[i].shape), how, agrees ? "ok," : "WRONG,",
+                 difference.ToText());
+  }
+  return all;
+}
+
+bool RunOnVulkan(const ir::Graph& graph, const Signature& signature, const Bytes& inputs, const Bytes& expected, double tolerance, const Options& options) {
+  vulkan::Device* device = options.device == "none" ? nullptr : &OpenDevice(options.device);
+  const Timer compile_time;
+  program::Program program =
+      compiler::Compile(graph, device ? program::LimitsOf(device->plan()) : kernels::DeviceLimits{}, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse});
+  fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
+             LaunchCount(program), program.temporary_bytes);
+  if (options.print_program) fmt::print("{}", ToText(program));
+  if (!device) return true;
+
+  const bool aliased = std::any_of(program.aliases.begin(), program.aliases.end(), [](int alias) { return alias >= 0; });
+  program::Executable executable(*device, std::move(program));
+  DeviceRun run = RunOnDevice(*device, executable, inputs, /*in_place=*/false);
+  const double first = run.milliseconds;
+  bool agrees = Report(signature, expected, run.outputs, tolerance, "", options.quiet);
+  double best = first;
+  for (int i = 1; i < options.repeat; ++i) best = std::min(best, RunOnDevice(*device, executable, inputs, false).milliseconds);
+  fmt::print("  device {:.2f} ms at first, {:.3f} ms at best\n", first, best);
+  if (!aliased) return agrees;
+  const Bytes in_place = RunOnDevice(*device, executable, inputs, /*in_place=*/true).outputs;
+  return Report(signature, expected, in_place, tolerance, " in place", true) && agrees;
+}
+
+bool RunFile(const std::string& path, const Options& options) {
+  const std::string text = ReadFile(path);
+  const TestDirectives directives = ReadDirectives(text);
+  const ModulePtr reference = ModuleFromText(text);
+  const ModulePtr module = Clone(*reference);
+  Expand(*reference);
+  const Timer passes_time;
+  RunPasses(*module);
+  const double passes = passes_time.Milliseconds();
+  if (options.print_hlo) fmt::print("{}\n", ToText(*module));
+  const std::unique_ptr<ir::Graph> graph = Import(*module);
+  if (options.print_ir) fmt::print("{}\n", ir::ToText(*graph));
+  ir::Verify(*graph);
+  fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
+  if (options.device == "none") return RunOnVulkan(*graph, {}, {}, {}, 0, options);
+
+  const Signature signature = SignatureOf(*reference);
+  const Bytes inputs = Inputs(signature, directives, options);
+  const double tolerance = options.tolerance.value_or(directives.tolerance.value_or(ToleranceOf(*graph)));
+  const Bytes expected = EvaluateOnHost(*reference, inputs);
+  if (options.device == "reference") return Report(signature, expected, EvaluateOnHost(*module, inputs), tolerance, "", options.quiet);
+  return RunOnVulkan(*graph, signature, inputs, expected, tolerance, options);
+}
+
+void AddOptions(CLI::App& app, Options& options) {
+  app.add_option("file", options.files, "HLO text files")->required()->check(CLI::ExistingFile);
+  app.add_option("--device", options.device,
+                 "index, part of the name or UUID of a Vulkan device; `reference`: the evaluator after all passes instead; `none`: only compile");
+  app.add_option_function<std::vector<std::string>>(
+         "--input",
+         [&options](const std::vector<std::string>& values) {
+           for (const std::string& value : values) {
+             const size_t equals = value.find('=');
+             if (equals == std::string::npos) throw CLI::ValidationError("--input", value + " is not NUMBER=FILE");
+             options.input_files[std::stoi(value)] = value.substr(equals + 1);
+           }
+         },
+         "NUMBER=FILE: a parameter's raw row-major bytes instead of random ones")
+      ->allow_extra_args(false);
+  app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();
+  app.add_option("--repeat", options.repeat, "runs on the device")->capture_default_str();
+  app.add_option("--tolerance", options.tolerance, "relative tolerance instead of the file's or the dtypes'");
+  app.add_flag("--hlo", options.print_hlo, "print the module after XLA's passes");
+  app.add_flag("--ir", options.print_ir, "print the IR");
+  app.add_flag("--program", options.print_program, "print the Program");
+  app.add_flag("--no-fuse", options.no_fuse, "one kernel a node");
+  app.add_flag("--tf32", options.tf32, "let fp32 products lose bits as TF32 does");
+  app.add_flag("-q,--quiet", options.quiet, "print only the outputs that differ");
+}
+
+}  // namespace
+}  // namespace tfvk::hlo
+
+int main(int argc, char** argv) {
+  tfvk::hlo::Options options;
+  CLI::App app(
+      "Compiles HLO text files, runs each on a Vulkan device and on XLA's HloEvaluator, and compares. Comments in a file tell what inputs suit it: "
+      "`// input 3: range 0 7`, `// input *: positive` (small, positive, range LOW HIGH, bits, special), `// tolerance: 1e-3`. "
+      "Exit status: 0 all agree, 1 some differ, 2 some could not be run.");
+  tfvk::hlo::AddOptions(app, options);
+  CLI11_PARSE(app, argc, argv);
+  int differing = 0, failed = 0;
+  for (const std::string& file : options.files) {
+    fmt::print("{}\n", file);
+    try {
+      if (!tfvk::hlo::RunFile(file, options)) ++differing;
+    } catch (const tfvk::Error& error) {
+      fmt::print("  FAILED: {}\n", error.what());
+      ++failed;
+    }
+    std::fflush(stdout);
+  }
+  fmt::print("{} of {} files agree, {} differ, {} could not be run\n", options.files.size() - differing - failed, options.files.size(), differing, failed);
+  return failed != 0 ? 2 : differing != 0 ? 1 : 0;
+}

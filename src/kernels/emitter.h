@@ -1,0 +1,108 @@
+// What element functions write code with: a builder, the device's limits, and the tensors of the description.
+//
+// Elements in registers have the *compute type* of their dtype: f16 and bf16 become f32, s8/s16 become s32, u8/u16 become u32 (values always wrapped to the
+// narrow range), a bool is SPIR-V's bool, all others are themselves. Write rounds and narrows.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel.h"
+
+namespace tfvk::kernels {
+
+// The dtype of an element of dtype `t` in a register.
+DType ComputeType(DType t);
+
+// A row-major tensor in device memory: operand `index` (read) or result `index` (written) of the description.
+struct Tensor {
+  enum class Role : uint8_t { kOperand, kResult } role = Role::kOperand;
+  int index = 0;
+  DType dtype = DType::kF32;
+  Shape shape;
+};
+
+class Emitter {
+ public:
+  // Throws Error(kUnimplemented) from the member functions where the device lacks what a dtype needs ("[Kernel] f64 arithmetic is missing on this device").
+  Emitter(spirv::BuilderOptions options, const DeviceLimits& limits);
+
+  spirv::Builder& b() { return b_; }
+  const DeviceLimits& limits() const { return limits_; }
+
+  // A size as u32: a constant, or an argument for a symbol.
+  spirv::Value SizeOf(const Size& size);
+  spirv::Value CountOf(const Shape& shape);  // the product
+  // Row-major linear index <-> index. Unit dimensions cost nothing; divisions by constants are strength-reduced by the drivers.
+  spirv::Value Linearize(const Shape& shape, const Index& index);
+  Index Delinearize(const Shape& shape, spirv::Value linear);
+
+  // One element, in its compute type. The index must be inside the shape.
+  spirv::Value Read(const Tensor& tensor, const Index& index);
+  spirv::Value ReadLinear(const Tensor& tensor, spirv::Value linear);
+  // `count` (2 or 4) consecutive elements from `linear`, a multiple of count; the tensor's base is 16-byte aligned at least.
+  std::vector<spirv::Value> ReadConsecutive(const Tensor& tensor, spirv::Value linear, int count);
+  void Write(const Tensor& tensor, const Index& index, spirv::Value element);
+  void WriteLinear(const Tensor& tensor, spirv::Value linear, spirv::Value element);
+  void WriteConsecutive(const Tensor& tensor, spirv::Value linear, const std::vector<spirv::Value>& elements);
+  // Announces that the code to come computes the elements `linear + 0 .. linear + count - 1` of `shape` (count 1, 2 or 4; `linear` a multiple of it), and
+  // gives their indices. Until the next call, Read and ReadLinear at these indices, and at their last dimension's in other tensors, share vector loads.
+  std::vector<Index> BeginConsecutive(const Shape& shape, spirv::Value linear, int count);
+  // The typed address of a tensor (kBool as kU8), for kernels that do their own loads.
+  spirv::Pointer Address(const Tensor& tensor);
+  // Scratch memory from byte `offset` (a multiple of 16) as elements of `dtype`.
+  spirv::Pointer Scratch(DType dtype, int64_t offset);
+
+  // Finishes the module; arguments are those that were used.
+  Kernel Finish(WorkgroupCount workgroups);
+
+ private:
+  // An index made from a linear one, so that linearizing it again costs nothing.
+  struct KnownIndex {
+    Shape shape;
+    std::vector<spirv::Id> ids;
+    spirv::Value linear;
+  };
+  // A vector load that serves several consecutive reads.
+  struct VectorLoad {
+    Tensor::Role role;
+    int index;
+    DType dtype;
+    std::vector<spirv::Id> row;  // the ids of the outer dimensions' indices; empty for the whole linear range
+    Shape shape;
+    std::vector<spirv::Value> elements;
+  };
+
+  spirv::Value ArgumentFor(KernelArgument::Kind kind, int index);
+  // Throws when the device cannot hold `dtype` in memory or compute with it.
+  void CheckDType(DType dtype) const;
+  spirv::Value LoadElement(const Tensor& tensor, spirv::Value linear);
+  std::optional<spirv::Value> ReadFromRow(const Tensor& tensor, const Index& index);
+  // Which of the consecutive elements an id belongs to; -1: none.
+  static int LaneOf(const std::vector<spirv::Id>& ids, spirv::Value v);
+
+  spirv::Builder b_;
+  DeviceLimits limits_;
+  std::vector<KernelArgument> arguments_;
+  std::vector<KnownIndex> known_indices_;
+  // The consecutive elements announced by BeginConsecutive: the ids of their linear indices and of their last dimension's, and the block they start in.
+  std::vector<spirv::Id> lane_linear_, lane_last_;
+  std::vector<spirv::Id> lane_outer_;
+  spirv::Value first_linear_, first_last_;
+  spirv::Id lane_block_ = 0;
+  std::vector<VectorLoad> vector_loads_;
+};
+
+// The values of one element (one for each result of the description) at an index of its iteration space, in compute types.
+using Body = std::function<std::vector<spirv::Value>(Emitter&, const Index&)>;
+// From the accumulated values at an index of the result to the results' values.
+using Epilogue = std::function<std::vector<spirv::Value>(Emitter&, const Index&, const std::vector<spirv::Value>& accumulated)>;
+// Combines two tuples of values (associative; commutative where a family says so).
+using Combiner = std::function<std::vector<spirv::Value>(Emitter&, const std::vector<spirv::Value>& a, const std::vector<spirv::Value>& b)>;
+// The values that start an accumulation.
+using Initial = std::function<std::vector<spirv::Value>(Emitter&)>;
+
+}  // namespace tfvk::kernels

@@ -1,0 +1,103 @@
+#include "kernels/gemm.h"
+
+#include <algorithm>
+
+#include "kernels/gemm_blocks.h"
+
+namespace tfvk::kernels {
+namespace {
+
+using spirv::Value;
+
+// The widest load along the contiguous axis of a matrix that never straddles a row's end nor loses alignment.
+int VectorOf(const StridedMatrix& matrix, const Size& batch, const Size& other_stride, const Size& extent) {
+  const int widest = ByteSize(matrix.tensor.dtype) == 2 ? 8 : 4;
+  for (int vector = widest; vector > 1; vector /= 2) {
+    if (Divides(vector, {extent}) && Divides(vector, {other_stride}) && (batch == Size(1) || Divides(vector, {matrix.batch_stride}))) return vector;
+  }
+  return 1;
+}
+
+ContractionSide FromMemory(const StridedMatrix& matrix, const Size& batch, const Size& outer, const Size& k) {
+  ContractionSide side;
+  side.dtype = matrix.tensor.dtype;
+  side.contiguous = matrix.outer_stride == Size(1) && matrix.k_stride != Size(1) ? Axis::kOuter : Axis::kK;
+  const bool along_k = side.contiguous == Axis::kK;
+  if ((along_k ? matrix.k_stride : matrix.outer_stride) == Size(1)) {
+    side.vector = along_k ? VectorOf(matrix, batch, outer == Size(1) ? Size(0) : matrix.outer_stride, k) : VectorOf(matrix, batch, matrix.k_stride, outer);
+  }
+  side.outer_state = [matrix](Emitter& e, Value batch, Value outer) -> IndexState {
+    return {batch * e.SizeOf(matrix.batch_stride) + outer * e.SizeOf(matrix.outer_stride)};
+  };
+  side.k_state = [matrix](Emitter& e, Value, Value k) -> IndexState { return {k * e.SizeOf(matrix.k_stride)}; };
+  side.load = [matrix](Emitter& e, const IndexState& outer, const IndexState& k, Value inside, int count) {
+    return LoadInside(e, matrix.tensor, outer[0] + k[0], inside, count);
+  };
+  if (IsHalfWidth(side.dtype)) {
+    side.load_words = [matrix](Emitter& e, const IndexState& outer, const IndexState& k, Value inside, int count) {
+      return LoadWordsInside(e, matrix.tensor, outer[0] + k[0], inside, count);
+    };
+  }
+  return side;
+}
+
+ContractionSide FromBody(const GemmOperand& operand) {
+  ContractionSide side;
+  side.dtype = operand.dtype;
+  side.contiguous = Axis::kK;
+  side.outer_state = [](Emitter&, Value batch, Value outer) -> IndexState { return {batch, outer}; };
+  side.k_state = [](Emitter&, Value, Value k) -> IndexState { return {k}; };
+  side.load = [body = operand.body](Emitter& e, const IndexState& outer, const IndexState& k, Value inside, int count) -> std::vector<Value> {
+    spirv::Builder& b = e.b();
+    Require(count == 1, "[Gemm] a fused producer gives one element at a time, not {}", count);
+    const Value term = inside.valid() ? b.Select(inside, k[0], b.U32(0)) : k[0];
+    const std::vector<Value> values = body(e, {outer[0], outer[1], term});
+    Require(values.size() == 1, "[Gemm] a fused producer gave {} values for one element", values.size());
+    return {inside.valid() ? b.Select(inside, values[0], b.Constant(values[0].dtype(), int64_t{0})) : values[0]};
+  };
+  return side;
+}
+
+ContractionSide SideOf(const GemmSpec& spec, const GemmOperand& operand, const Size& outer) {
+  if (!operand.memory) {
+    Require(static_cast<bool>(operand.body), "[Gemm] {} has an operand with neither memory nor a body", spec.name);
+    return FromBody(operand);
+  }
+  RequireIndexable(spec.name, operand.memory->tensor.shape);
+  return FromMemory(*operand.memory, spec.batch, outer, spec.k);
+}
+
+ContractionOutput OutputOf(const GemmSpec& spec) {
+  ContractionOutput out;
+  out.shape = {spec.batch, spec.m, spec.n};
+  RequireIndexable(spec.name, out.shape);
+  out.results = spec.results;
+  out.epilogue = spec.epilogue;
+  out.row_major = true;
+  out.consecutive = Divides(4, {spec.n});
+  out.row = [](Emitter&, Value, Value m) -> IndexState { return {m}; };
+  out.index = [](Emitter&, const IndexState& row, Value batch, Value n) -> Index { return {batch, row[0], n}; };
+  return out;
+}
+
+}  // namespace
+
+Contraction ContractionOf(const GemmSpec& spec) {
+  Contraction c;
+  c.name = spec.name;
+  c.batch = {spec.batch};
+  c.m = {spec.m};
+  c.n = {spec.n};
+  c.k = {spec.k};
+  c.k_multiple = spec.k.is_static() ? spec.k.value : 1;
+  c.lhs = SideOf(spec, spec.lhs, spec.m);
+  c.rhs = SideOf(spec, spec.rhs, spec.n);
+  c.accumulator = spec.accumulator;
+  c.precision = spec.precision;
+  c.output = OutputOf(spec);
+  return c;
+}
+
+KernelSequence MakeGemm(const GemmSpec& spec, const DeviceLimits& limits) { return MakeContraction(ContractionOf(spec), limits); }
+
+}  // namespace tfvk::kernels

@@ -1,0 +1,176 @@
+#include "kernels/gemm_contraction.h"
+
+#include "kernels/gemm_blocks.h"
+
+namespace tfvk::kernels {
+
+using spirv::Builder;
+using spirv::Value;
+
+namespace {
+
+// Tiles of n that run side by side before the next tile of m: about the square that a device's caches hold at once.
+constexpr int kTileColumnsTogether = 8;
+
+Value TilesOf(Emitter& e, const Shape& sizes, int tile) { return (e.CountOf(sizes) + (tile - 1)) / tile; }
+
+}  // namespace
+
+std::optional<int64_t> StaticCount(const Shape& sizes) {
+  if (!IsStatic(sizes)) return std::nullopt;
+  return ElementCount(sizes);
+}
+
+bool Divides(int64_t by, const Shape& sizes) {
+  for (const Size& s : sizes) {
+    if (s.is_static() && s.value % by == 0) return true;
+  }
+  const std::optional<int64_t> count = StaticCount(sizes);
+  return count && *count % by == 0;
+}
+
+Value Both(Value a, Value b) {
+  if (!a.valid()) return b;
+  return b.valid() ? a && b : a;
+}
+
+void IfInside(Emitter& e, Value inside, const std::function<void()>& then) {
+  if (inside.valid()) {
+    e.b().If(inside, then);
+  } else {
+    then();
+  }
+}
+
+bool IsHalfWidth(DType t) { return t == DType::kF16 || t == DType::kBF16; }
+
+std::vector<Value> LoadInside(Emitter& e, const Tensor& tensor, Value linear, Value inside, int count) {
+  Builder& b = e.b();
+  const Value at = inside.valid() ? b.Select(inside, linear, b.U32(0)) : linear;
+  std::vector<Value> elements = count == 1 ? std::vector<Value>{e.ReadLinear(tensor, at)} : e.ReadConsecutive(tensor, at, count);
+  if (inside.valid()) {
+    for (Value& v : elements) v = b.Select(inside, v, b.Constant(v.dtype(), int64_t{0}));
+  }
+  return elements;
+}
+
+std::vector<Value> LoadWordsInside(Emitter& e, const Tensor& tensor, Value linear, Value inside, int count) {
+  Builder& b = e.b();
+  const Value at = inside.valid() ? b.Select(inside, linear, b.U32(0)) : linear;
+  const int words = count / 2;
+  const Value loaded = b.Load(b.Global(e.Address(tensor).address, DType::kU32), at >> 1, words, words * 4);
+  std::vector<Value> result;
+  for (int i = 0; i < words; ++i) {
+    const Value word = words == 1 ? loaded : b.Extract(loaded, i);
+    result.push_back(inside.valid() ? b.Select(inside, word, b.U32(0)) : word);
+  }
+  return result;
+}
+
+ResultRow RowOf(Emitter& e, const Contraction& c, Value batch, Value m) {
+  if (c.output.row_major && !c.output.epilogue) return {batch, m, {}};
+  return {batch, m, c.output.row(e, batch, m)};
+}
+
+void WriteSums(Emitter& e, const Contraction& c, const ResultRow& row, Value n, const std::vector<Value>& sums) {
+  const ContractionOutput& out = c.output;
+  const auto write = [&](Value linear, size_t r, const std::vector<Value>& values) {
+    const Tensor tensor{Tensor::Role::kResult, static_cast<int>(r), out.results[r], out.shape};
+    if (values.size() == 1) {
+      e.WriteLinear(tensor, linear, values[0]);
+    } else {
+      e.WriteConsecutive(tensor, linear, values);
+    }
+  };
+  if (out.row_major && !out.epilogue) {
+    std::vector<Value> values = sums;
+    for (Value& v : values) v = e.b().Convert(v, ComputeType(out.results[0]));
+    return write((row.batch * e.CountOf(c.m) + row.m) * e.CountOf(c.n) + n, 0, values);
+  }
+  std::vector<Index> indices;
+  for (size_t i = 0; i < sums.size(); ++i) indices.push_back(out.index(e, row.state, row.batch, n + static_cast<int>(i)));
+  IfInside(e, out.exists ? out.exists(e, indices[0]) : Value(), [&] {
+    std::vector<std::vector<Value>> results(out.results.size());
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const std::vector<Value> values = out.epilogue ? out.epilogue(e, indices[i], {sums[i]}) : std::vector<Value>{e.b().Convert(sums[i], ComputeType(out.results[0]))};
+      Require(values.size() == results.size(), "[Gemm] the epilogue of {} gives {} values for {} results", c.name, values.size(), results.size());
+      for (size_t r = 0; r < values.size(); ++r) results[r].push_back(values[r]);
+    }
+    for (size_t r = 0; r < results.size(); ++r) write(e.Linearize(out.shape, indices[0]), r, results[r]);
+  });
+}
+
+Value PartialIndex(Emitter& e, const Contraction& c, Value split, Value batch, Value m, Value n) {
+  return ((split * e.CountOf(c.batch) + batch) * e.CountOf(c.m) + m) * e.CountOf(c.n) + n;
+}
+
+int64_t PartialBytes(const Contraction& c, int64_t splits) {
+  return ElementCount(c.batch) * ElementCount(c.m) * ElementCount(c.n) * splits * static_cast<int64_t>(ByteSize(ComputeType(c.accumulator)));
+}
+
+void RequireIndexable(const std::string& name, const Shape& shape) {
+  if (IsStatic(shape) && ElementCount(shape) >= int64_t{1} << 32) {
+    Fail(ErrorCode::kUnimplemented, "[{}] a tensor of {} elements: this kernel indexes fewer than 2^32", name, ElementCount(shape));
+  }
+}
+
+WorkgroupCount TileCount(const Contraction& c, int bm, int bn, int64_t splits) { return {c.batch, 1, splits, {{c.m, bm}, {c.n, bn}}}; }
+
+void AtTile(Emitter& e, const Contraction& c, int bm, int bn, int64_t splits, const std::function<void(const TilePlace&)>& body) {
+  Builder& b = e.b();
+  const Value id = b.LinearWorkgroupId();
+  const Value tiles_m = TilesOf(e, c.m, bm), tiles_n = TilesOf(e, c.n, bn), tiles = tiles_m * tiles_n;
+  const Value group = id / tiles, tile = id % tiles;
+  const WorkgroupCount count = TileCount(c, bm, bn, splits);
+  // Only a grid folded over x and y has workgroups in excess.
+  const bool folded = !IsStatic(c.batch) || !IsStatic(c.m) || !IsStatic(c.n) || count.Evaluate({}) > 65535;
+  const Value exists = folded ? group < e.CountOf(c.batch) * splits : Value();
+  IfInside(e, exists, [&] {
+    TilePlace place;
+    place.split = splits == 1 ? b.U32(0) : group % static_cast<uint32_t>(splits);
+    place.batch = splits == 1 ? group : group / static_cast<uint32_t>(splits);
+    if (StaticCount(c.batch) == 1) place.batch = b.U32(0);
+    const Value band_tiles = tiles_m * kTileColumnsTogether;
+    const Value band = tile / band_tiles, first = band * kTileColumnsTogether;
+    const Value width = b.Min(tiles_n - first, b.U32(kTileColumnsTogether));
+    const Value in_band = tile % band_tiles;
+    place.n = (first + in_band % width) * bn;
+    place.m = (in_band / width) * bm;
+    body(place);
+  });
+}
+
+KRange RangeOfSplit(Emitter& e, const Contraction& c, const TilePlace& place, int bk, int64_t splits) {
+  Builder& b = e.b();
+  KRange range{b.U32(0), c.k_of_batch ? c.k_of_batch(e, place.batch) : e.CountOf(c.k), c.k_multiple % bk == 0};
+  if (splits == 1) return range;
+  const int64_t steps = (ElementCount(c.k) + bk - 1) / bk, steps_each = (steps + splits - 1) / splits;
+  range.begin = b.Min(place.split * static_cast<uint32_t>(steps_each * bk), range.end);
+  range.end = b.Min(range.begin + static_cast<uint32_t>(steps_each * bk), range.end);
+  return range;
+}
+
+KernelSequence MakeContraction(const Contraction& c, const GemmPlan& plan, const DeviceLimits& limits) {
+  KernelSequence sequence;
+  for (const Shape* sizes : {&c.batch, &c.m, &c.n}) {
+    if (StaticCount(*sizes) == 0) return sequence;  // no results
+  }
+  if (plan.family == GemmPlan::Family::kDirect) {
+    sequence.kernels.push_back(MakeDirectProducts(c, plan.splits, limits));
+  } else if (plan.family == GemmPlan::Family::kSimt) {
+    sequence.kernels.push_back(MakeSimtBlocks(c, plan.simt, plan.splits, limits));
+  } else {
+    sequence.kernels.push_back(MakeMatrixBlocks(c, plan.matrix, plan.splits, limits));
+  }
+  const auto known = [](const Shape& sizes) { return static_cast<double>(StaticCount(sizes).value_or(0)); };
+  sequence.kernels[0].flops = 2 * known(c.batch) * known(c.m) * known(c.n) * known(c.k);
+  if (plan.splits > 1) {
+    sequence.scratch_bytes = PartialBytes(c, plan.splits);
+    sequence.kernels.push_back(MakeSplitSum(c, plan.splits, limits));
+  }
+  return sequence;
+}
+
+KernelSequence MakeContraction(const Contraction& c, const DeviceLimits& limits) { return MakeContraction(c, GemmPlans(c, limits).front(), limits); }
+
+}  // namespace tfvk::kernels

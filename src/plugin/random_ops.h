@@ -1,0 +1,16 @@
+// Random ops. TensorFlow's streams of random numbers are its own Philox generators', which tf2xla does not reproduce, so outside of compiled functions they
+// are drawn by TensorFlow's CPU kernels: the numbers are the CPU's, bit for bit.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "plugin/op_rules.h"
+
+namespace tfvk::plugin {
+
+// The ops that RegisterRandomOps takes, so that door 2 leaves them.
+const std::set<std::string>& RandomOps();
+void RegisterRandomOps(const KnownKernels& known);
+
+}  // namespace tfvk::plugin

@@ -1,0 +1,48 @@
+// What TensorFlow calls to have the plugin's kernels registered.
+#include "plugin/door_functions.h"
+#include "plugin/door_ops.h"
+#include "plugin/element_types.h"
+#include "plugin/launch.h"
+#include "plugin/op_rules.h"
+#include "plugin/placement_counter.h"
+#include "plugin/platform.h"
+#include "plugin/random_ops.h"
+#include "plugin/statistics.h"
+#include "plugin/status.h"
+#include "tensorflow/compiler/tf2xla/tf2xla_util.h"
+#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
+#include "xla/tsl/platform/logging.h"
+
+namespace tfvk::plugin {
+
+TypeSet DeviceTypes() {
+  TypeSet types;
+  for (const tensorflow::DataType type : tensorflow::kGpuAllTypes) {
+    const std::optional<DType> dtype = DTypeOf(type);
+    if (dtype ? ActiveBackend()->Supports(*dtype) : ActiveBackend()->runs_every_op() && tensorflow::DataTypeIsComplex(type)) types.insert(type);
+  }
+  return types;
+}
+
+namespace {
+
+absl::Status RegisterKernels() {
+  // Before anything asks tf2xla for its kernels: they are made for the backends known then.
+  tensorflow::XlaOpRegistry::RegisterBackend(kXlaBackend, tensorflow::kGpuAllTypes, [](tensorflow::KernelDef*) { return true; });
+  RegisterFunctionDoor();
+  const KnownKernels known = KnownKernels::Query();
+  RegisterRandomOps(known);
+  RegisterOpDoor(known);
+  RegisterPlacementCounter();
+  StartStatistics();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace tfvk::plugin
+
+extern "C" void TF_InitKernel() {
+  if (tfvk::plugin::ActiveBackend() == nullptr) return;
+  const absl::Status status = tfvk::plugin::Guarded(tfvk::plugin::RegisterKernels);
+  if (!status.ok()) LOG(ERROR) << "tensorflow-vulkan: kernels are missing: " << status;
+}

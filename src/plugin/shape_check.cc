@@ -1,0 +1,37 @@
+#include "plugin/shape_check.h"
+
+#include <memory>
+#include <utility>
+
+#include "tensorflow/core/framework/node_def_util.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/public/version.h"
+
+namespace tfvk::plugin {
+
+using tensorflow::PartialTensorShape;
+using tensorflow::XlaCompiler;
+
+absl::Status CheckShapes(const tensorflow::NodeDef& node, const std::vector<XlaCompiler::Argument>& arguments) {
+  const tensorflow::OpRegistrationData* op = nullptr;
+  TF_RETURN_IF_ERROR(tensorflow::OpRegistry::Global()->LookUp(node.op(), &op));
+  if (op->shape_inference_fn == nullptr) return absl::OkStatus();
+
+  using Handles = std::vector<std::pair<PartialTensorShape, tensorflow::DataType>>;
+  std::vector<PartialTensorShape> shapes;
+  std::vector<const tensorflow::Tensor*> values;
+  std::vector<std::unique_ptr<Handles>> handles;
+  for (const XlaCompiler::Argument& argument : arguments) {
+    const auto& shape = std::get<tensorflow::TensorShape>(argument.shape);
+    const bool is_variable = argument.kind == XlaCompiler::Argument::kResource;
+    shapes.push_back(is_variable ? PartialTensorShape({}) : PartialTensorShape(shape));
+    values.push_back(argument.kind == XlaCompiler::Argument::kConstant ? &argument.constant_value : nullptr);
+    handles.push_back(is_variable && argument.initialized ? std::make_unique<Handles>(Handles{{PartialTensorShape(shape), argument.type}}) : nullptr);
+  }
+  tensorflow::shape_inference::InferenceContext context(TF_GRAPH_DEF_VERSION, tensorflow::AttrSlice(node), op->op_def, shapes, values, {}, handles);
+  TF_RETURN_IF_ERROR(context.construction_status());
+  return context.Run(op->shape_inference_fn);
+}
+
+}  // namespace tfvk::plugin

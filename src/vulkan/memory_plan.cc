@@ -1,0 +1,50 @@
+#include "vulkan/memory_plan.h"
+
+#include <algorithm>
+
+namespace tfvk::vulkan {
+namespace {
+
+// The index of the type with the highest score, the first of equals; -1 when every score is negative.
+template <class Score>
+int Best(const DeviceSnapshot& s, uint32_t allowed, Score score) {
+  int best = -1;
+  double best_score = -1;
+  for (size_t i = 0; i < s.memory_types.size(); ++i) {
+    const MemoryType& type = s.memory_types[i];
+    if (!(allowed >> i & 1) || type.special || type.heap >= s.heaps.size()) continue;
+    double value = score(type, static_cast<double>(s.heaps[type.heap].bytes));
+    if (value > best_score) {
+      best = static_cast<int>(i);
+      best_score = value;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+MemoryPlan PlanMemory(const DeviceSnapshot& s, uint32_t allowed, std::string* problem) {
+  MemoryPlan plan;
+  plan.unified = !s.heaps.empty() && std::all_of(s.heaps.begin(), s.heaps.end(), [](const MemoryHeap& h) { return h.device_local; });
+  // The biggest device-local heap counts most (a card's host-visible window can be a small heap of its own), then memory that the host does not see.
+  int device = Best(s, allowed, [](const MemoryType& t, double heap) { return t.device_local ? heap * (t.host_visible ? 1 : 1.001) : -1; });
+  if (device < 0) device = Best(s, allowed, [](const MemoryType& t, double heap) { return heap; });
+  int upload = Best(s, allowed, [](const MemoryType& t, double) { return t.host_visible && t.host_coherent ? 4 - 2 * t.device_local - t.host_cached : -1; });
+  int download = Best(s, allowed, [](const MemoryType& t, double) { return t.host_visible && t.host_coherent ? 1 + 4 * t.host_cached - t.device_local : -1; });
+  int arguments = Best(s, allowed, [](const MemoryType& t, double) { return t.host_visible && t.host_coherent ? 1 + 4 * t.device_local - t.host_cached : -1; });
+  if (device < 0 || upload < 0 || download < 0 || arguments < 0) {
+    if (problem) *problem = "It has no memory that both host and device reach (host-visible and host-coherent).";
+    return plan;
+  }
+  plan.device = device;
+  plan.upload = upload;
+  plan.download = download;
+  plan.arguments = arguments;
+  plan.max_block_bytes = s.heaps[s.memory_types[device].heap].bytes;
+  if (s.limits.max_allocation_bytes) plan.max_block_bytes = std::min(plan.max_block_bytes, s.limits.max_allocation_bytes);
+  if (s.limits.max_buffer_bytes) plan.max_block_bytes = std::min(plan.max_block_bytes, s.limits.max_buffer_bytes);
+  return plan;
+}
+
+}  // namespace tfvk::vulkan

@@ -1,0 +1,163 @@
+// Copies, fills, uploads and downloads of the queue.
+#include <algorithm>
+#include <cstring>
+
+#include "vulkan/queue_state.h"
+
+namespace tfvk::vulkan {
+namespace {
+
+constexpr uint64_t kSmall = 64 << 10;  // copied by the host with the queue's lock held: two more turns of the lock would cost more
+
+}  // namespace
+
+void QueueState::CopyLocked(const BufferRange& destination, const BufferRange& source, uint64_t bytes, Span<const Access> accesses, std::string_view name) {
+  timeline_.ThrowIfLost();
+  VkCommandBuffer commands = Prepare(accesses);
+  VkBufferCopy region{source.offset, destination.offset, bytes};
+  d_.f.CmdCopyBuffer(commands, source.buffer, destination.buffer, 1, &region);
+  Finish(commands, name, 0);
+}
+
+void QueueState::Copy(Address destination, Address source, uint64_t bytes, const char* name) {
+  if (bytes == 0 || destination == source) return;
+  if (destination < source + bytes && source < destination + bytes) {
+    Fail(ErrorCode::kInvalidArgument, "[Copy] the source {:#x} and the destination {:#x} of {} bytes overlap.", source, destination, bytes);
+  }
+  BufferRange to = d_.memory->RangeOf(destination, bytes, "Copy"), from = d_.memory->RangeOf(source, bytes, "Copy");
+  Lock lock(mutex_);
+  ++counters_.copies;
+  CopyLocked(to, from, bytes, {Access{source, bytes, false}, Access{destination, bytes, true}}, name);
+}
+
+// ---- Fill ----
+
+void QueueState::Fill(Address destination, uint32_t pattern, uint64_t bytes) {
+  if (bytes == 0) return;
+  BufferRange to = d_.memory->RangeOf(destination, bytes, "Fill");
+  uint8_t repeated[8];  // the pattern twice, to take any rotation from
+  std::memcpy(repeated, &pattern, 4);
+  std::memcpy(repeated + 4, &pattern, 4);
+  // vkCmdFillBuffer takes multiples of four only: the ends are copied. Alignment counts from the buffer's start.
+  uint64_t head = std::min(bytes, (4 - to.offset % 4) % 4), body = (bytes - head) / 4 * 4, tail = bytes - head - body;
+  uint32_t rotated;
+  std::memcpy(&rotated, repeated + head, 4);
+  Lock lock(mutex_);
+  timeline_.ThrowIfLost();
+  ++counters_.fills;
+  if (head) UploadPiece(lock, destination, repeated, head);
+  if (tail) UploadPiece(lock, destination + head + body, repeated + head, tail);
+  if (body == 0) return;
+  VkCommandBuffer commands = Prepare({Access{destination + head, body, true}});
+  d_.f.CmdFillBuffer(commands, to.buffer, to.offset + head, body, rotated);
+  Finish(commands, "fill", 0);
+}
+
+// ---- Upload ----
+
+void QueueState::UploadPiece(Lock& lock, Address destination, const uint8_t* source, uint64_t bytes) {
+  BufferRange to = d_.memory->RangeOf(destination, bytes, "Upload");
+  RingAllocator::Piece piece = Reserve(lock, uploads_, bytes, 16);
+  uint8_t* staging = uploads_.block.mapped + piece.offset;
+  if (bytes <= kSmall) {
+    std::memcpy(staging, source, bytes);
+  } else {
+    lock.unlock();
+    std::memcpy(staging, source, bytes);
+    lock.lock();
+  }
+  uploads_.allocator.SetTicket(piece.id, 0);  // should the copy throw
+  CopyLocked(to, {uploads_.block.buffer, uploads_.block.offset + piece.offset}, bytes, {Access{destination, bytes, true}}, "upload");
+  uploads_.allocator.SetTicket(piece.id, HasWork() ? CurrentTicket() : timeline_.submitted());
+  piece_ready_.notify_all();
+}
+
+void QueueState::Upload(Address destination, const void* source, uint64_t bytes, bool source_stays) {
+  if (bytes == 0) return;
+  BufferRange to = d_.memory->RangeOf(destination, bytes, "Upload");
+  Address pinned = source_stays ? d_.PinnedRange(source, bytes) : 0;
+  Lock lock(mutex_);
+  timeline_.ThrowIfLost();
+  counters_.bytes_uploaded += bytes;
+  if (pinned) {
+    CopyLocked(to, d_.memory->RangeOf(pinned, bytes, "Upload"), bytes, {Access{pinned, bytes, false}, Access{destination, bytes, true}}, "upload");
+    return;
+  }
+  const uint64_t most = uploads_.allocator.bytes() / 4;
+  auto* from = static_cast<const uint8_t*>(source);
+  for (uint64_t done = 0; done < bytes;) {
+    uint64_t piece = std::min(most, bytes - done);
+    UploadPiece(lock, destination + done, from + done, piece);
+    done += piece;
+    if (piece == most) FlushLocked();  // the device copies while the host fills the next piece
+  }
+}
+
+// ---- Download ----
+
+void QueueState::DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes) {
+  BufferRange from = d_.memory->RangeOf(source, bytes, "Download");
+  RingAllocator::Piece piece = Reserve(lock, downloads_, bytes, 16);
+  downloads_.allocator.SetTicket(piece.id, 0);  // should the copy throw
+  VkCommandBuffer commands = Prepare({Access{source, bytes, false}});
+  VkBufferCopy region{from.offset, downloads_.block.offset + piece.offset, bytes};
+  d_.f.CmdCopyBuffer(commands, from.buffer, downloads_.block.buffer, 1, &region);
+  wrote_host_ = true;
+  Ticket ticket = CurrentTicket();
+  downloads_.allocator.SetTicket(piece.id, ticket);
+  {
+    std::lock_guard list(deliveries_mutex_);
+    deliveries_.push_back({ticket, downloads_.block.mapped + piece.offset, destination, bytes});
+  }
+  Finish(commands, "download", 0);
+}
+
+void QueueState::Download(void* destination, Address source, uint64_t bytes) {
+  if (bytes == 0) return;
+  BufferRange from = d_.memory->RangeOf(source, bytes, "Download");
+  Address pinned = d_.PinnedRange(destination, bytes);
+  Lock lock(mutex_);
+  timeline_.ThrowIfLost();
+  counters_.bytes_downloaded += bytes;
+  if (pinned) {
+    BufferRange to = d_.memory->RangeOf(pinned, bytes, "Download");
+    VkCommandBuffer commands = Prepare({Access{source, bytes, false}, Access{pinned, bytes, true}});
+    VkBufferCopy region{from.offset, to.offset, bytes};
+    d_.f.CmdCopyBuffer(commands, from.buffer, to.buffer, 1, &region);
+    wrote_host_ = true;
+    Finish(commands, "download", 0);
+    return;
+  }
+  const uint64_t most = downloads_.allocator.bytes() / 4;
+  auto* to = static_cast<uint8_t*>(destination);
+  for (uint64_t done = 0; done < bytes;) {
+    uint64_t piece = std::min(most, bytes - done);
+    DownloadPiece(lock, to + done, source + done, piece);
+    done += piece;
+    if (piece == most) FlushLocked();
+  }
+}
+
+bool QueueState::Deliver(Ticket completed, bool wait) {
+  if (delivered_.load(std::memory_order_acquire) >= completed) return true;
+  Lock turn(deliver_mutex_, std::defer_lock);
+  if (wait) {
+    turn.lock();
+  } else if (!turn.try_lock()) {
+    return false;
+  }
+  for (;;) {
+    Delivery next;
+    {
+      std::lock_guard list(deliveries_mutex_);
+      if (deliveries_.empty() || deliveries_.front().ticket > completed) break;
+      next = deliveries_.front();
+      deliveries_.pop_front();
+    }
+    std::memcpy(next.to, next.from, next.bytes);
+  }
+  if (delivered_.load(std::memory_order_relaxed) < completed) delivered_.store(completed, std::memory_order_release);
+  return true;
+}
+
+}  // namespace tfvk::vulkan

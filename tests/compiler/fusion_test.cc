@@ -1,0 +1,106 @@
+// What goes into one launch.
+#include <gtest/gtest.h>
+
+#include "compiler/describe.h"
+#include "compiler/program_runner.h"
+
+namespace tfvk::compiler {
+namespace {
+
+using testing::ExpectMatchesReference;
+using testing::Parse;
+
+TEST(Fusion, AdamOfOneVariableIsOneLaunch) {
+  const auto graph = Parse(R"(graph "adam" symbols=0 {
+  %0 = parameter() dims=[0] : f32[64,32]
+  %1 = parameter() dims=[1] : f32[64,32]
+  %2 = parameter() dims=[2] : f32[64,32]
+  %3 = parameter() dims=[3] : f32[64,32]
+  %4 = parameter() dims=[4] : f32[]
+  %5 = constant() splat<0.1> : f32[64,32]
+  %6 = subtract(%0, %1) : f32[64,32]
+  %7 = multiply(%6, %5) : f32[64,32]
+  %8 = add(%1, %7) : f32[64,32]
+  %9 = multiply(%0, %0) : f32[64,32]
+  %10 = subtract(%9, %2) : f32[64,32]
+  %11 = multiply(%10, %5) : f32[64,32]
+  %12 = add(%2, %11) : f32[64,32]
+  %13 = abs(%12) : f32[64,32]
+  %14 = sqrt(%13) : f32[64,32]
+  %15 = add(%14, %5) : f32[64,32]
+  %16 = divide(%8, %15) : f32[64,32]
+  %17 = broadcast_in_dim(%4) dims=[] : f32[64,32]
+  %18 = multiply(%16, %17) : f32[64,32]
+  %19 = subtract(%3, %18) : f32[64,32]
+  return %8 alias 1, %12 alias 2, %19 alias 3
+}
+)");
+  const program::Program program = Compile(*graph, testing::Limits());
+  EXPECT_EQ(LaunchCount(program), 1) << Describe(program);
+  EXPECT_EQ(program.steps.size(), 1u) << Describe(program);
+  ExpectMatchesReference(*graph, testing::RandomArguments(*graph));
+}
+
+TEST(Fusion, ExpensiveWorkIsNotRepeatedForEveryElement) {
+  // The small exponential is computed once, not a thousand times.
+  const auto graph = Parse(R"(graph "scale" symbols=0 {
+  %0 = parameter() dims=[0] : f32[1024,1024]
+  %1 = parameter() dims=[1] : f32[1024]
+  %2 = exponential(%1) : f32[1024]
+  %3 = broadcast_in_dim(%2) dims=[1] : f32[1024,1024]
+  %4 = multiply(%0, %3) : f32[1024,1024]
+  return %4
+}
+)");
+  EXPECT_EQ(LaunchCount(Compile(*graph, testing::Limits())), 2);
+}
+
+TEST(Fusion, RepeatedShiftsDoNotExplode) {
+  // x_{k+1} = x_k + shift(x_k): computed in one launch, x_0 would be emitted 2^20 times.
+  ir::Graph graph;
+  const ir::TensorType type{DType::kF32, {256}};
+  ir::Value x = graph.AddParameter(type);
+  const ir::Value zero = graph.Add(ir::Op::kConstant, {}, {{DType::kF32, {}}}, ir::ConstantAttr{std::make_shared<std::vector<uint8_t>>(4), true});
+  for (int k = 0; k < 20; ++k) {
+    const ir::Value shifted = graph.Add(ir::Op::kPad, {x, zero}, {type}, ir::PadAttr{{1}, {-1}, {0}});
+    x = graph.Add(ir::Op::kAdd, {x, shifted}, {type});
+  }
+  graph.outputs = {x};
+  const program::Program program = Compile(graph, testing::Limits());
+  for (const kernels::Kernel& kernel : program.kernels) EXPECT_LT(kernel.module.words.size(), 20000u);
+  ExpectMatchesReference(graph, testing::RandomArguments(graph), 1e-4);
+}
+
+TEST(Fusion, EqualKernelsAreShared) {
+  const auto graph = Parse(R"(graph "shared" symbols=0 {
+  %0 = parameter() dims=[0] : f32[8,8]
+  %1 = dot_general(%0, %0) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=highest : f32[8,8]
+  %2 = dot_general(%1, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=highest : f32[8,8]
+  %3 = dot_general(%2, %2) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=highest : f32[8,8]
+  return %3
+}
+)");
+  const program::Program program = Compile(*graph, testing::Limits());
+  EXPECT_LT(program.kernels.size(), static_cast<size_t>(LaunchCount(program)));
+}
+
+TEST(Fusion, TemporariesOfAChainShareMemory) {
+  ir::Graph graph;
+  const ir::TensorType type{DType::kF32, {64, 64}};
+  ir::Value x = graph.AddParameter(type);
+  ir::DotAttr dot;
+  dot.lhs_contract = {1};
+  dot.rhs_contract = {0};
+  for (int k = 0; k < 10; ++k) x = graph.Add(ir::Op::kDot, {x, x}, {type}, dot);
+  graph.outputs = {x};
+  const program::Program program = Compile(graph, testing::Limits());
+  testing::ExpectValidPlan(program);
+  int64_t scratch = 0;
+  for (const auto& t : program.temporaries) {
+    if (t.bytes.Evaluate({}) != 64 * 64 * 4) scratch = std::max(scratch, t.bytes.Evaluate({}));
+  }
+  EXPECT_LE(program.temporary_bytes, 2 * 64 * 64 * 4 + scratch + 256);
+}
+
+}  // namespace
+}  // namespace tfvk::compiler

@@ -1,0 +1,108 @@
+// Every HLO file of tests/hlo/modules: through the passes, the import and the verifier; on the evaluator before and after the passes; and on the device.
+#include "hlo/module.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/compiler.h"
+#include "hlo/comparison.h"
+#include "hlo/device_run.h"
+#include "hlo/evaluate.h"
+#include "hlo/import.h"
+#include "hlo/passes.h"
+#include "hlo/test_inputs.h"
+#include "program/limits.h"
+#include "vulkan/device.h"
+
+namespace tfvk::hlo {
+namespace {
+
+using Bytes = std::vector<std::vector<uint8_t>>;
+
+std::vector<std::string> Files() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(TFVK_TEST_DATA "/hlo/modules")) names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// The first device that TensorFlow would see; null where there is none.
+vulkan::Device* TestDevice() {
+  static const std::unique_ptr<vulkan::Device> device = []() -> std::unique_ptr<vulkan::Device> {
+    vulkan::Instance& instance = vulkan::Instance::Get();
+    const std::vector<int> devices = instance.SelectedDevices();
+    return devices.empty() ? nullptr : std::make_unique<vulkan::Device>(instance, devices[0]);
+  }();
+  return device.get();
+}
+
+class ModuleTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    std::ifstream file(TFVK_TEST_DATA "/hlo/modules/" + GetParam() + ".hlo");
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    const TestDirectives directives = ReadDirectives(text);
+    reference_ = ModuleFromText(text);
+    module_ = Clone(*reference_);
+    Expand(*reference_);
+    RunPasses(*module_);
+    graph_ = Import(*module_);
+    ir::Verify(*graph_);
+    signature_ = SignatureOf(*reference_);
+    inputs_ = MakeInputs(signature_.parameters, directives, 1);
+    tolerance_ = directives.tolerance.value_or(ToleranceOf(*graph_));
+  }
+
+  Bytes EvaluateOnHost(const xla::HloModule& module) const {
+    std::vector<HostBytes> buffers;
+    for (const auto& input : inputs_) buffers.push_back({input.data(), input.size()});
+    Bytes outputs;
+    for (HostResult& result : Evaluate(module, buffers)) outputs.push_back(std::move(result.bytes));
+    return outputs;
+  }
+
+  void ExpectEqual(const Bytes& expected, const Bytes& actual, const char* how) const {
+    ASSERT_EQ(expected.size(), actual.size()) << how;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Difference difference = Compare(signature_.outputs[i], expected[i], actual[i], tolerance_);
+      EXPECT_EQ(difference.mismatches, 0) << how << ", output " << i << ": " << difference.ToText();
+    }
+  }
+
+  ModulePtr reference_, module_;
+  std::unique_ptr<ir::Graph> graph_;
+  Signature signature_;
+  Bytes inputs_;
+  double tolerance_ = 0;
+};
+
+TEST_P(ModuleTest, PassesKeepItsMeaning) {
+  ASSERT_EQ(graph_->parameters().size(), signature_.parameters.size());
+  for (size_t i = 0; i < signature_.parameters.size(); ++i) EXPECT_EQ(graph_->parameters()[i]->type(), signature_.parameters[i]);
+  ASSERT_EQ(graph_->outputs.size(), signature_.outputs.size());
+  for (size_t i = 0; i < signature_.outputs.size(); ++i) EXPECT_EQ(graph_->outputs[i].type(), signature_.outputs[i]);
+  EXPECT_EQ(graph_->aliases, signature_.aliases);
+  ExpectEqual(EvaluateOnHost(*reference_), EvaluateOnHost(*module_), "after the passes");
+}
+
+TEST_P(ModuleTest, DeviceAgreesWithEvaluator) {
+  vulkan::Device* device = TestDevice();
+  if (!device) GTEST_SKIP() << "no Vulkan device: " << vulkan::Instance::Get().problem();
+  const Bytes expected = EvaluateOnHost(*reference_);
+  program::Program program = compiler::Compile(*graph_, program::LimitsOf(device->plan()), {/*allow_tf32=*/false, /*fuse=*/true});
+  program::Executable executable(*device, std::move(program));
+  ExpectEqual(expected, RunOnDevice(*device, executable, inputs_, /*in_place=*/false).outputs, "on the device");
+  ExpectEqual(expected, RunOnDevice(*device, executable, inputs_, /*in_place=*/true).outputs, "in place");
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, ModuleTest, ::testing::ValuesIn(Files()), [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace tfvk::hlo

@@ -1,0 +1,80 @@
+"""The Python tests run in one process with one plugin: the shared library that TFVK_TEST_PLUGIN names, else the plugin that is installed."""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+if os.environ.get("TFVK_TEST_PLUGIN"):
+    if "tensorflow" in sys.modules:
+        raise RuntimeError("tensorflow was imported before conftest.py could name the plugin to it")
+    os.environ["TF_PLUGGABLE_DEVICE_LIBRARY_PATH"] = os.path.abspath(os.environ["TFVK_TEST_PLUGIN"])
+
+import ctypes  # noqa: E402
+import json  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+_DEVICES = [d for kind in ("GPU", "VULKAN") for d in tf.config.list_logical_devices(kind)]
+
+
+def pytest_sessionstart(session):
+    if not _DEVICES:
+        raise pytest.UsageError(
+            "TensorFlow lists no device of the plugin. Set TFVK_TEST_PLUGIN to the shared library to test, or install the package; "
+            "`tfvk doctor` tells what is missing."
+        )
+
+
+def pytest_report_header(config):
+    return f"plugin: {os.environ.get('TFVK_TEST_PLUGIN', 'installed')}, TensorFlow {tf.__version__}, device {device_name()}"
+
+
+def device_name():
+    return _DEVICES[0].name
+
+
+@pytest.fixture
+def device():
+    """The name of the plugin's first device, e.g. /device:GPU:0."""
+    return device_name()
+
+
+@pytest.fixture
+def no_soft_placement():
+    """Ops without a kernel on the device fail instead of running on the CPU."""
+    before = tf.config.get_soft_device_placement()
+    tf.config.set_soft_device_placement(False)
+    yield
+    tf.config.set_soft_device_placement(before)
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    import keras
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(1234)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def _statistics_function():
+    path = os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH")
+    if not path:
+        with open("/proc/self/maps") as maps:
+            path = next(line.split()[-1] for line in maps if "libtfvk" in line)
+    function = ctypes.CDLL(path).tfvk_statistics_json
+    function.restype = ctypes.c_char_p
+    return function
+
+
+@pytest.fixture
+def statistics():
+    """A function that gives the plugin's statistics as a dictionary."""
+    function = _statistics_function()
+    return lambda: json.loads(function())

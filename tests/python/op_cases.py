@@ -1,0 +1,254 @@
+"""One table of ops: what test_ops.py runs on the device and on the CPU, with gradients."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+INTEGERS = ("int64", "int8", "int16", "uint8", "uint16", "uint32", "uint64")
+# Relative to the largest magnitude of a result.
+TOLERANCE = {"float64": 1e-9, "float32": 2e-5, "float16": 5e-3, "bfloat16": 4e-2}
+
+
+@dataclasses.dataclass(frozen=True)
+class OpCase:
+    name: str
+    function: Callable  # of the input tensors; one tensor or a list of them
+    inputs: tuple  # of makers: rng -> array; those marked `data` take the case's dtype and get gradients
+    dtypes: tuple = ("float32",)
+    gradient: bool = True
+    tolerance: float = 1.0  # times TOLERANCE[dtype]
+
+
+def _data(make):
+    make.data = True
+    return make
+
+
+def real(*shape):
+    return _data(lambda rng: rng.normal(size=shape))
+
+
+def positive(*shape):
+    return _data(lambda rng: rng.uniform(0.5, 2.0, size=shape))
+
+
+def unit(*shape):
+    return _data(lambda rng: rng.uniform(-0.9, 0.9, size=shape))
+
+
+def whole(*shape, low=0, high=9):
+    return _data(lambda rng: rng.integers(low, high, size=shape))
+
+
+def spread(*shape):
+    """Distinct values, so that maxima and orders are unique in every type."""
+    return _data(lambda rng: rng.permutation(int(np.prod(shape))).reshape(shape) / 4.0)
+
+
+def definite(n, batch=()):
+    """Symmetric positive definite matrices."""
+
+    def make(rng):
+        a = rng.normal(size=(*batch, n, n))
+        return a @ np.swapaxes(a, -1, -2) + n * np.eye(n)
+
+    return _data(make)
+
+
+def index(*shape, high, dtype="int32"):
+    return lambda rng: rng.integers(0, high, size=shape).astype(dtype)
+
+
+def mask(*shape):
+    return lambda rng: rng.random(size=shape) < 0.5
+
+
+def given(array):
+    return lambda rng: np.asarray(array)
+
+
+def _elementwise():
+    smooth = "Tanh Sigmoid Softplus Softsign Sin Cos Exp Expm1 Square Neg Erf Erfc Sinh Cosh Atan Asinh".split()
+    functions = {
+        "Tanh": tf.tanh, "Sigmoid": tf.sigmoid, "Softplus": tf.nn.softplus, "Softsign": tf.nn.softsign, "Sin": tf.sin, "Cos": tf.cos, "Exp": tf.exp,
+        "Expm1": tf.math.expm1, "Square": tf.square, "Neg": tf.negative, "Erf": tf.math.erf, "Erfc": tf.math.erfc, "Sinh": tf.sinh, "Cosh": tf.cosh,
+        "Atan": tf.atan, "Asinh": tf.asinh,
+    }  # fmt: skip
+    for name in smooth:
+        yield OpCase(name, functions[name], (real(3, 17),), FLOATS)
+    for name, function in {
+        "Log": tf.math.log, "Log1p": tf.math.log1p, "Sqrt": tf.sqrt, "Rsqrt": tf.math.rsqrt, "Reciprocal": tf.math.reciprocal, "Lgamma": tf.math.lgamma,
+        "Digamma": tf.math.digamma,
+    }.items():  # fmt: skip
+        yield OpCase(name, function, (positive(4, 9),), FLOATS if name not in ("Lgamma", "Digamma") else ("float32",), tolerance=4)
+    for name, function in {"Asin": tf.asin, "Acos": tf.acos, "Atanh": tf.atanh, "Tan": tf.tan, "Erfinv": tf.math.erfinv}.items():
+        yield OpCase(name, function, (unit(33),), ("float32", "float64") if name != "Erfinv" else ("float32",), tolerance=4)
+    for name, function in {"Relu": tf.nn.relu, "Relu6": tf.nn.relu6, "Elu": tf.nn.elu, "Selu": tf.nn.selu, "LeakyRelu": tf.nn.leaky_relu, "Gelu": tf.nn.gelu,
+                           "Swish": tf.nn.silu, "Abs": tf.abs}.items():  # fmt: skip
+        yield OpCase(name, function, (real(5, 7),), FLOATS)
+    for name, function in {"Floor": tf.floor, "Ceil": tf.math.ceil, "Round": tf.round, "Rint": tf.math.rint, "Sign": tf.sign, "IsNan": tf.math.is_nan,
+                           "IsFinite": tf.math.is_finite, "IsInf": tf.math.is_inf}.items():  # fmt: skip
+        yield OpCase(name, function, (real(29),), ("float32", "float64"), gradient=False)
+    yield OpCase("specials", lambda x: [tf.math.is_nan(x), tf.exp(x), tf.tanh(x), tf.maximum(x, 0.0), tf.sign(x), tf.math.is_inf(x)],
+                 (given(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5], np.float32)),), gradient=False)  # fmt: skip
+
+
+def _binary():
+    for name, function in {"Add": tf.add, "Sub": tf.subtract, "Mul": tf.multiply, "Maximum": tf.maximum, "Minimum": tf.minimum,
+                           "SquaredDifference": tf.math.squared_difference}.items():  # fmt: skip
+        yield OpCase(name, function, (real(4, 1, 5), real(3, 1)), FLOATS)
+        yield OpCase(name + " integers", function, (whole(4, 5, low=1), whole(5)), ("int64",), gradient=False)
+    yield OpCase("RealDiv", tf.truediv, (real(4, 5), positive(5)), FLOATS)
+    yield OpCase("Pow", tf.pow, (positive(6, 3), real(3)), ("float32", "float64"), tolerance=4)
+    yield OpCase("Atan2", tf.atan2, (real(8), real(8)), ("float32", "float64"))
+    yield OpCase("FloorDiv", tf.math.floordiv, (whole(20, low=-9), whole(20, low=1)), ("float32", "int64"), gradient=False)
+    yield OpCase("FloorMod", tf.math.floormod, (whole(20, low=-9), whole(20, low=1)), ("float32", "int64"), gradient=False)
+    yield OpCase("DivNoNan", tf.math.divide_no_nan, (real(6), given(np.array([1, 0, 2, 0, -3, 4], np.float32))), gradient=False)
+    yield OpCase("Xlogy", tf.math.xlogy, (positive(6), positive(6)))
+    yield OpCase("AddN", lambda a, b, c: tf.add_n([a, b, c]), (real(7), real(7), real(7)), FLOATS)
+    for name, function in {"Less": tf.less, "LessEqual": tf.less_equal, "Greater": tf.greater, "GreaterEqual": tf.greater_equal, "Equal": tf.equal,
+                           "NotEqual": tf.not_equal}.items():  # fmt: skip
+        yield OpCase(name, function, (whole(5, 7, high=3), whole(7, high=3)), ("float32", "int64", "int8", "uint8"), gradient=False)
+    yield OpCase("logical", lambda a, b: [tf.logical_and(a, b), tf.logical_or(a, b), tf.logical_not(a), tf.math.logical_xor(a, b)], (mask(9), mask(9)), gradient=False)
+    yield OpCase("bitwise", lambda a, b: [tf.bitwise.bitwise_and(a, b), tf.bitwise.bitwise_or(a, b), tf.bitwise.bitwise_xor(a, b), tf.bitwise.invert(a)],
+                 (whole(9, high=100), whole(9, high=100)), ("int64", "uint8", "int16"), gradient=False)  # fmt: skip
+    yield OpCase("shifts", lambda a, b: [tf.bitwise.left_shift(a, b), tf.bitwise.right_shift(a, b)], (whole(9, high=100), whole(9, high=5)), ("int64",), gradient=False)
+    yield OpCase("Where select", tf.where, (mask(4, 5), real(4, 5), real(5)), FLOATS)
+    yield OpCase("ClipByValue", lambda x: tf.clip_by_value(x, -0.5, 0.5), (real(30),), ("float32", "float16"))
+    for source in ("float32", "int64", "bool", "uint8", "bfloat16"):
+        yield OpCase(f"Cast from {source}", lambda x, s=source: [tf.cast(tf.cast(x, s), t) for t in ("float32", "float16", "int64", "bool", "int8", "float64")],
+                     (given(np.array([0, 1, 2, 100, 3, 7], np.float32)),), gradient=False)  # fmt: skip
+
+
+def _reductions():
+    for name, function in {"Sum": tf.reduce_sum, "Mean": tf.reduce_mean, "Max": tf.reduce_max, "Min": tf.reduce_min}.items():
+        make = spread if name in ("Max", "Min") else real
+        yield OpCase(name + " all", function, (make(3, 4, 5),), FLOATS)
+        yield OpCase(name + " last", lambda x, f=function: f(x, axis=-1), (make(3, 65),), FLOATS)
+        yield OpCase(name + " outer", lambda x, f=function: f(x, axis=[0, 2], keepdims=True), (make(3, 4, 5),), FLOATS)
+    yield OpCase("Sum empty", tf.reduce_sum, (real(0, 3),))
+    yield OpCase("Sum of int64", lambda x: tf.reduce_sum(x, axis=0), (whole(5, 6),), ("int64",), gradient=False)
+    yield OpCase("Prod", lambda x: tf.reduce_prod(x, axis=1), (positive(3, 5),), ("float32", "float64"))
+    yield OpCase("All Any", lambda x: [tf.reduce_all(x, axis=1), tf.reduce_any(x, axis=0)], (mask(4, 5),), gradient=False)
+    yield OpCase("ArgMax", lambda x: [tf.argmax(x, axis=1), tf.argmin(x, axis=0)], (spread(5, 7),), ("float32", "float64", "int64"), gradient=False)
+    yield OpCase("EuclideanNorm", lambda x: tf.norm(x, axis=-1), (real(3, 8),))
+    yield OpCase("moments", lambda x: list(tf.nn.moments(x, [0, 1])), (real(4, 5, 6),), ("float32",))
+    yield OpCase("LogSumExp", lambda x: tf.reduce_logsumexp(x, axis=1), (real(4, 9),))
+    yield OpCase("Cumsum", lambda x: [tf.cumsum(x, axis=1), tf.cumsum(x, axis=0, exclusive=True, reverse=True)], (real(4, 6),), ("float32", "float64"))
+    yield OpCase("Cumprod", lambda x: tf.math.cumprod(x, axis=1), (positive(3, 5),))
+    yield OpCase("Softmax", tf.nn.softmax, (real(5, 11),), FLOATS)
+    yield OpCase("LogSoftmax", tf.nn.log_softmax, (real(5, 11),), FLOATS)
+    yield OpCase("L2Loss", tf.nn.l2_loss, (real(5, 11),))
+
+
+def _movement():
+    yield OpCase("Transpose", lambda x: tf.transpose(x, [2, 0, 1]), (real(3, 4, 5),), FLOATS + ("int64", "int8"))
+    yield OpCase("Reshape", lambda x: tf.reshape(x, [-1, 6]) * 2, (real(3, 4),), ("float32", "float16"))
+    yield OpCase("Concat", lambda a, b: tf.concat([a, b, a], axis=1), (real(3, 4), real(3, 2)), FLOATS + ("int64", "uint8"))
+    yield OpCase("Stack", lambda a, b: tf.stack([a, b], axis=1), (real(3, 4), real(3, 4)), ("float32", "float16"))
+    yield OpCase("Unstack", lambda x: tf.unstack(x, axis=1), (real(3, 4),), ("float32",))
+    yield OpCase("Split", lambda x: tf.split(x, 3, axis=1), (real(4, 6),), ("float32", "bfloat16"))
+    yield OpCase("SplitV", lambda x: tf.split(x, [1, 2, 3], axis=1), (real(4, 6),))
+    yield OpCase("Slice", lambda x: tf.slice(x, [1, 0, 2], [2, 3, -1]), (real(4, 5, 6),), FLOATS)
+    yield OpCase("StridedSlice", lambda x: [x[1:, ::2], x[..., -1], x[::-1, tf.newaxis, 2]], (real(4, 5, 6),), FLOATS)
+    yield OpCase("Pad", lambda x: tf.pad(x, [[1, 2], [0, 3]]), (real(3, 4),), FLOATS)
+    yield OpCase("PadV2", lambda x: tf.pad(x, [[1, 2], [0, 3]], constant_values=2.5), (real(3, 4),))
+    yield OpCase("MirrorPad", lambda x: [tf.pad(x, [[1, 2], [2, 1]], mode="REFLECT"), tf.pad(x, [[1, 2], [2, 1]], mode="SYMMETRIC")], (real(4, 5),))
+    yield OpCase("Tile", lambda x: tf.tile(x, [2, 3]), (real(3, 4),), FLOATS)
+    yield OpCase("BroadcastTo", lambda x: tf.broadcast_to(x, [5, 3, 4]), (real(3, 1),), FLOATS)
+    yield OpCase("Reverse", lambda x: tf.reverse(x, [0, 2]), (real(3, 4, 5),), ("float32", "int64"))
+    yield OpCase("ReverseSequence", lambda x: tf.reverse_sequence(x, [2, 3, 0], seq_axis=1), (real(3, 4),))
+    yield OpCase("Roll", lambda x: tf.roll(x, [1, -2], [0, 1]), (real(4, 5),))
+    yield OpCase("Fill ZerosLike OnesLike", lambda x: [tf.zeros_like(x), tf.ones_like(x), tf.fill([2, 3], x[0])], (real(4),), FLOATS, gradient=False)
+    yield OpCase("Range", lambda x: tf.range(0.0, x[0], 0.5), (given(np.array([4.0], np.float32)),), gradient=False)
+    yield OpCase("Linspace", lambda x: tf.linspace(x[0], x[1], 7), (given(np.array([1.0, 4.0], np.float32)),), gradient=False)
+    yield OpCase("DiagPart", lambda x: [tf.linalg.diag_part(x), tf.linalg.diag(x)], (real(4, 4),))
+    yield OpCase("BandPart", lambda x: tf.linalg.band_part(x, 1, 0), (real(2, 5, 5),))
+    yield OpCase("SpaceToDepth", lambda x: tf.nn.space_to_depth(x, 2), (real(2, 4, 6, 3),))
+    yield OpCase("DepthToSpace", lambda x: tf.nn.depth_to_space(x, 2), (real(2, 3, 2, 8),))
+    yield OpCase("SpaceToBatch", lambda x: tf.space_to_batch(x, [2, 2], [[0, 0], [1, 1]]), (real(1, 4, 6, 2),))
+
+
+def _indexed():
+    yield OpCase("Gather", lambda x, i: tf.gather(x, i), (real(7, 3), index(2, 4, high=7)), FLOATS)
+    yield OpCase("Gather axis", lambda x, i: tf.gather(x, i, axis=1), (real(3, 7, 2), index(5, high=7, dtype="int64")))
+    yield OpCase("Gather batch", lambda x, i: tf.gather(x, i, batch_dims=1), (real(3, 7, 2), index(3, 4, high=7)))
+    yield OpCase("GatherNd", lambda x, i: tf.gather_nd(x, i), (real(4, 5, 6), index(7, 2, high=4)), FLOATS)
+    yield OpCase("ScatterNd", lambda u, i: tf.scatter_nd(i, u, [8, 3]), (real(5, 3), index(5, 1, high=8)))
+    yield OpCase("TensorScatterAdd", lambda x, u, i: tf.tensor_scatter_nd_add(x, i, u), (real(8, 3), real(5, 3), index(5, 1, high=8)))
+    yield OpCase("TensorScatterUpdate", lambda x, u: tf.tensor_scatter_nd_update(x, [[1], [4], [6]], u), (real(8, 3), real(3, 3)))
+    yield OpCase("UnsortedSegmentSum", lambda x, i: tf.math.unsorted_segment_sum(x, i, 4), (real(9, 2), index(9, high=4)), ("float32",))
+    yield OpCase("UnsortedSegmentMax", lambda x, i: tf.math.unsorted_segment_max(x, i, 4), (spread(9, 2), index(9, high=4)))
+    yield OpCase("OneHot", lambda i: tf.one_hot(i, 5), (index(6, high=7),), gradient=False)
+    yield OpCase("OneHot axis", lambda i: tf.one_hot(i, 5, on_value=2.0, off_value=-1.0, axis=0), (index(2, 6, high=5, dtype="int64"),), gradient=False)
+    yield OpCase("TopK", lambda x: tf.math.top_k(x, 3)[0], (spread(4, 9),), ("float32", "float64"))
+    yield OpCase("Sort", lambda x: [tf.sort(x, axis=-1), tf.argsort(x, axis=-1)], (spread(4, 9),), gradient=False)
+    yield OpCase("SearchSorted", lambda x: tf.searchsorted(tf.sort(x), x), (spread(3, 8),), gradient=False)
+    yield OpCase("InTopK", lambda x, i: tf.math.in_top_k(i, x, 3), (spread(6, 9), index(6, high=9)), gradient=False)
+
+
+def _contractions():
+    yield OpCase("MatMul", tf.matmul, (real(5, 7), real(7, 3)), FLOATS)
+    yield OpCase("MatMul transposed", lambda a, b: tf.matmul(a, b, transpose_a=True, transpose_b=True), (real(7, 5), real(3, 7)), FLOATS)
+    yield OpCase("MatMul odd", tf.matmul, (real(65, 33), real(33, 17)), ("float32", "float16"), tolerance=4)
+    yield OpCase("MatMul empty", tf.matmul, (real(3, 0), real(0, 2)))
+    yield OpCase("BatchMatMul", tf.matmul, (real(2, 1, 5, 7), real(3, 7, 4)), FLOATS)
+    yield OpCase("MatMul int64", tf.matmul, (whole(3, 4), whole(4, 5)), ("int64",), gradient=False)
+    yield OpCase("Einsum", lambda a, b: tf.einsum("bthd,bshd->bhts", a, b), (real(2, 3, 4, 5), real(2, 6, 4, 5)), ("float32", "float16"))
+    yield OpCase("Tensordot", lambda a, b: tf.tensordot(a, b, [[1], [0]]), (real(3, 4, 2), real(4, 5)))
+    yield OpCase("BiasAdd", tf.nn.bias_add, (real(3, 4, 5), real(5)), FLOATS)
+    yield OpCase("Conv2D", lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"), (real(2, 7, 6, 3), real(3, 3, 3, 4)), ("float32", "float16", "bfloat16"))
+    yield OpCase("Conv2D strided", lambda x, k: tf.nn.conv2d(x, k, 2, "VALID"), (real(2, 9, 8, 3), real(3, 2, 3, 4)), ("float32",))
+    yield OpCase("Conv2D same strided", lambda x, k: tf.nn.conv2d(x, k, 2, "SAME"), (real(2, 8, 8, 3), real(3, 3, 3, 4)), ("float32",))
+    yield OpCase("Conv2D dilated", lambda x, k: tf.nn.conv2d(x, k, 1, "SAME", dilations=2), (real(1, 9, 9, 2), real(3, 3, 2, 2)))
+    yield OpCase("Conv2D grouped", lambda x, k: tf.nn.conv2d(x, k, 1, "VALID"), (real(1, 6, 6, 4), real(3, 3, 2, 6)))
+    yield OpCase("Conv1D", lambda x, k: tf.nn.conv1d(x, k, 1, "SAME"), (real(2, 9, 3), real(3, 3, 4)))
+    yield OpCase("Conv3D", lambda x, k: tf.nn.conv3d(x, k, [1, 1, 1, 1, 1], "SAME"), (real(1, 4, 5, 6, 2), real(2, 3, 2, 2, 3)))
+    yield OpCase("DepthwiseConv2D", lambda x, k: tf.nn.depthwise_conv2d(x, k, [1, 1, 1, 1], "SAME"), (real(2, 6, 6, 3), real(3, 3, 3, 2)), ("float32", "float16"))
+    yield OpCase("DepthwiseConv2D strided", lambda x, k: tf.nn.depthwise_conv2d(x, k, [1, 2, 2, 1], "SAME"), (real(2, 7, 7, 3), real(3, 3, 3, 1)))
+    yield OpCase("Conv2DTranspose", lambda x, k: tf.nn.conv2d_transpose(x, k, [2, 8, 8, 3], 2, "SAME"), (real(2, 4, 4, 5), real(3, 3, 3, 5)))
+    yield OpCase("MaxPool", lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), (spread(2, 6, 6, 3),), ("float32", "float16"))
+    yield OpCase("MaxPool overlapping", lambda x: tf.nn.max_pool2d(x, 3, 2, "SAME"), (spread(2, 7, 7, 2),))
+    yield OpCase("MaxPool explicit", lambda x: tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 0], [0, 1], [0, 0]]), (spread(2, 7, 7, 2),), gradient=False)
+    yield OpCase("AvgPool", lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME"), (real(2, 5, 5, 3),), ("float32", "float16"))
+    yield OpCase("MaxPool3D", lambda x: tf.nn.max_pool3d(x, 2, 2, "VALID"), (spread(1, 4, 4, 4, 2),))
+    yield OpCase("AvgPool3D", lambda x: tf.nn.avg_pool3d(x, 2, 2, "VALID"), (real(1, 4, 4, 4, 2),))
+    yield OpCase("FusedBatchNorm training", lambda x, s, o: list(tf.compat.v1.nn.fused_batch_norm(x, s, o, is_training=True)), (real(4, 5, 5, 3), positive(3), real(3)), tolerance=4)
+    yield OpCase("FusedBatchNorm inference", lambda x, s, o, m, v: tf.compat.v1.nn.fused_batch_norm(x, s, o, m, v, is_training=False)[0],
+                 (real(4, 5, 5, 3), positive(3), real(3), real(3), positive(3)), gradient=False)  # fmt: skip
+    yield OpCase("LRN", lambda x: tf.nn.local_response_normalization(x, 2), (real(1, 3, 3, 8),))
+    yield OpCase("ResizeBilinear", lambda x: tf.image.resize(x, [7, 9]), (real(1, 4, 5, 2),))
+    yield OpCase("ResizeNearest", lambda x: tf.image.resize(x, [8, 10], method="nearest"), (real(1, 4, 5, 2),))
+    yield OpCase("Dilation2D", lambda x, k: tf.nn.dilation2d(x, k, [1, 1, 1, 1], "SAME", "NHWC", [1, 1, 1, 1]), (real(1, 5, 5, 2), real(2, 2, 2)), gradient=False)
+
+
+def _losses():
+    labels = index(6, high=10)
+    yield OpCase("SparseSoftmaxCrossEntropy", lambda x, i: tf.nn.sparse_softmax_cross_entropy_with_logits(i, x), (real(6, 10), labels), FLOATS)
+    yield OpCase("SoftmaxCrossEntropy", lambda x, i: tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(i, 10, dtype=x.dtype), x), (real(6, 10), labels), FLOATS)
+    yield OpCase("SigmoidCrossEntropy", lambda x, y: tf.nn.sigmoid_cross_entropy_with_logits(y, x), (real(6, 10), unit(6, 10)))
+
+
+def _linear_algebra():
+    yield OpCase("Cholesky", tf.linalg.cholesky, (definite(5, (2,)),), tolerance=10)
+    yield OpCase("MatrixInverse", tf.linalg.inv, (definite(4),), tolerance=10)
+    yield OpCase("MatrixSolve", tf.linalg.solve, (definite(4), real(4, 2)), tolerance=10)
+    yield OpCase("TriangularSolve", lambda a, b: tf.linalg.triangular_solve(tf.linalg.band_part(a, -1, 0), b), (definite(4), real(4, 2)), tolerance=10)
+    yield OpCase("Qr", lambda a: tf.abs(tf.linalg.qr(a)[1]), (definite(4),), gradient=False, tolerance=20)
+    yield OpCase("SelfAdjointEig", lambda a: tf.linalg.eigvalsh(a), (definite(4),), gradient=False, tolerance=20)
+    yield OpCase("Svd", lambda a: tf.linalg.svd(a, compute_uv=False), (real(5, 3),), gradient=False, tolerance=20)
+
+
+CASES = [
+    *_elementwise(),
+    *_binary(),
+    *_reductions(),
+    *_movement(),
+    *_indexed(),
+    *_contractions(),
+    *_losses(),
+    *_linear_algebra(),
+]

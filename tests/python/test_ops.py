@@ -1,0 +1,71 @@
+"""Every case of op_cases.py on the device and on the CPU: results and gradients agree."""
+
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from op_cases import CASES, TOLERANCE
+
+
+def _inputs(case, dtype):
+    rng = np.random.default_rng(zlib.crc32(case.name.encode()))
+    arrays, data = [], []
+    for make in case.inputs:
+        array = make(rng)
+        is_data = getattr(make, "data", False)
+        arrays.append(np.asarray(array).astype(tf.as_dtype(dtype).as_numpy_dtype) if is_data else array)
+        data.append(is_data)
+    return arrays, data
+
+
+def _as_list(result):
+    return list(result) if isinstance(result, (list, tuple)) else [result]
+
+
+def _run(case, arrays, data, where, gradient):
+    """Results and gradients of the sum of the results' squares, computed on the device `where`."""
+    with tf.device(where):
+        tensors = [tf.constant(a) for a in arrays]
+        watched = [t for t, d in zip(tensors, data) if d and t.dtype.is_floating]
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            results = _as_list(case.function(*tensors))
+            if not gradient:
+                return results, []
+            loss = tf.add_n([tf.reduce_sum(tf.square(tf.cast(r, tf.float32))) for r in results if r.dtype.is_floating])
+        gradients = [g for g in tape.gradient(loss, watched) if g is not None]
+        return results, [tf.convert_to_tensor(g) for g in gradients]
+
+
+def _assert_close(actual, expected, tolerance, what):
+    actual, expected = np.asarray(actual.numpy()), np.asarray(expected.numpy())
+    assert actual.dtype == expected.dtype and actual.shape == expected.shape, what
+    if not np.issubdtype(expected.dtype, np.inexact) and expected.dtype != tf.bfloat16.as_numpy_dtype:
+        np.testing.assert_array_equal(actual, expected, err_msg=what)
+        return
+    actual, expected = actual.astype(np.float64), expected.astype(np.float64)
+    finite = np.abs(expected[np.isfinite(expected)])
+    scale = max(1e-3, finite.max()) if finite.size else 1.0
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what)
+
+
+@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES for d in c.dtypes])
+def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement):
+    arrays, data = _inputs(case, dtype)
+    gradient = case.gradient and tf.as_dtype(dtype).is_floating
+    expected, expected_gradients = _run(case, arrays, data, "/CPU:0", gradient)
+    try:
+        actual, actual_gradients = _run(case, arrays, data, device, gradient)
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        if "Could not satisfy device specification" in str(error) or "No OpKernel" in str(error) or "Could not find device for node" in str(error):
+            pytest.skip(f"no kernel on this device: {str(error)[:300]}")
+        raise
+    tolerance = case.tolerance * TOLERANCE.get(dtype, 2e-5)
+    assert len(actual) == len(expected) and len(actual_gradients) == len(expected_gradients)
+    for i, (a, e) in enumerate(zip(actual, expected)):
+        _assert_close(a, e, tolerance, f"result {i}")
+    for i, (a, e) in enumerate(zip(actual_gradients, expected_gradients)):
+        _assert_close(a, e, 4 * tolerance, f"gradient {i}")
+    assert any("CPU" not in a.device for a in actual) or all(a.dtype == tf.int32 for a in actual)

@@ -1,0 +1,82 @@
+"""The project's own tools: the check of the rooms, and the reading of test reports."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import check_layers
+    import run_tests
+
+    yield check_layers, run_tests
+    for name in ("check_layers", "run_tests"):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("room", "header", "allowed"),
+    [
+        ("compiler", "ir/graph.h", True),
+        ("compiler", "compiler/fusion.h", True),
+        ("compiler", "vector", True),
+        ("compiler", "hlo/import.h", False),
+        ("kernels", "vulkan/device.h", False),
+        ("ir", "kernels/kernel.h", False),
+        ("vulkan", "vulkan/vulkan.h", True),
+        ("kernels", "vulkan/vulkan.h", False),
+        ("compiler", "xla/hlo/ir/hlo_module.h", False),
+        ("program", "tensorflow/c/c_api.h", False),
+        ("hlo", "xla/hlo/ir/hlo_module.h", True),
+        ("plugin", "tensorflow/c/c_api.h", True),
+    ],
+)
+def test_includes_go_downwards(tools, room, header, allowed):
+    assert (tools[0].check_include(room, header) == "") == allowed
+
+
+def test_reports_of_googletest_and_pytest_are_counted(tools, tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text(
+        """<testsuites><testsuite name="s">
+        <testcase name="A" classname="Map" status="run" result="completed"/>
+        <testcase name="B" classname="Map" status="run" result="completed"><failure message="1 is not 2"/></testcase>
+        <testcase name="C" classname="Map" status="run" result="skipped"><skipped message="no fp64"/></testcase>
+        <testcase name="D" classname="Map" status="notrun" result="suppressed"/>
+        <testcase name="e" classname="test_ops"><error message="fixture">trace</error></testcase>
+        </testsuite></testsuites>"""
+    )
+    results = tools[1].read_junit(report)
+    assert [(r.name, r.outcome, r.reason) for r in results] == [
+        ("Map.A", "passed", ""),
+        ("Map.B", "failed", "1 is not 2"),
+        ("Map.C", "skipped", "no fp64"),
+        ("Map.D", "skipped", "disabled"),
+        ("test_ops.e", "failed", "fixture"),
+    ]
+
+
+def test_the_closing_line_counts_all_and_failures_fail(tools, capsys):
+    _, run_tests = tools
+    good, bad, skipped = (run_tests.Result(outcome, outcome, "why") for outcome in ("passed", "failed", "skipped"))
+    assert run_tests.report([("cpp", [good, good], 1.0), ("python", [good, skipped], 1.0)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3 passed, 0 failed, 1 skipped"
+    assert run_tests.report([("cpp", [good, bad], 1.0)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+    assert run_tests.report([("cpp", [], 1.0)]) == 1  # nothing ran
+
+
+def test_a_crash_of_a_test_program_is_a_failure(tools, tmp_path):
+    _, run_tests = tools
+    crashing = tmp_path / "tfvk_crash_tests"
+    crashing.write_text("#!/bin/sh\necho before\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    results = run_tests.google_test(run_tests.Run(tmp_path, tmp_path, "all"), "cpp", [crashing], [], {})
+    assert [result.outcome for result in results] == ["failed"]
+    assert "signal 11" in results[0].reason
+    assert "before" in results[0].reason

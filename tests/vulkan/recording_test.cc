@@ -1,0 +1,169 @@
+#include "vulkan/recording.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <thread>
+
+#include "types/error.h"
+#include "vulkan/device_fixture.h"
+
+namespace tfvk::vulkan {
+namespace {
+
+constexpr uint32_t kCount = 1000;
+constexpr uint64_t kBytes = kCount * 4;
+
+const Pipeline* AffinePipeline() { return &TestDevice().pipelines().Get(AffineKernel(), 0, "affine"); }
+
+// Appends buffer[to] = buffer[from] * 3 + 1; gives the place of its arguments.
+size_t AddAffine(Recording& r, uint32_t to, uint32_t from) {
+  return r.Launch({AffinePipeline(), 5, (kCount + 63) / 64, {{to, 0, kBytes, true}, {from, 0, kBytes, false}}, "affine"});
+}
+void SetWords(std::vector<uint64_t>& table, size_t first, Address to, Address from, uint64_t factor = 3, uint64_t summand = 1) {
+  const uint64_t words[] = {to, from, kCount, factor, summand};
+  std::copy(std::begin(words), std::end(words), table.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
+TEST(Recording, BarriersOnlyBetweenDependentLaunches) {
+  Recording r(TestDevice());
+  AddAffine(r, 1, 0);
+  AddAffine(r, 2, 0);
+  AddAffine(r, 3, 0);
+  EXPECT_EQ(r.barrier_count(), 0u);
+  AddAffine(r, 4, 3);
+  EXPECT_EQ(r.barrier_count(), 1u);
+  AddAffine(r, 5, 1);
+  EXPECT_EQ(r.barrier_count(), 1u);
+  AddAffine(r, 0, 5);
+  EXPECT_EQ(r.barrier_count(), 2u);
+  EXPECT_EQ(r.launch_count(), 6u);
+}
+
+TEST(Recording, ReplaysWithOtherAddresses) {
+  Queue& q = TestDevice().queue();
+  Recording r(TestDevice());
+  size_t first = AddAffine(r, 1, 0), second = AddAffine(r, 2, 1);
+  std::vector<uint64_t> table(r.table_words());
+  TestBlock in(kBytes * 10), middle(kBytes), out(kBytes * 10);
+  std::vector<uint32_t> numbers(kCount * 10);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  Send(in, numbers);
+  for (uint64_t i = 0; i < 10; ++i) {  // more than there are slots, none waited for; `middle` is used by all
+    SetWords(table, first, middle, in + i * kBytes);
+    SetWords(table, second, out + i * kBytes, middle, 2, i);
+    q.Replay(r, table);
+  }
+  std::vector<uint32_t> got = Fetch(out, kCount * 10);
+  for (uint32_t i = 0; i < kCount * 10; ++i) ASSERT_EQ(got[i], (i * 3 + 1) * 2 + i / kCount) << i;
+}
+
+TEST(Recording, IsOrderedWithOtherWork) {
+  Queue& q = TestDevice().queue();
+  Recording r(TestDevice());
+  size_t first = AddAffine(r, 1, 0);
+  std::vector<uint64_t> table(r.table_words());
+  TestBlock a(kBytes), b(kBytes);
+  uint32_t expected = 5;
+  Send(a, std::vector<uint32_t>(kCount, expected));
+  for (int i = 0; i < 50; ++i) {
+    SetWords(table, first, b, a);
+    q.Replay(r, table);
+    Affine(q, a, b, kCount, 7, 2);
+    expected = (expected * 3 + 1) * 7 + 2;
+  }
+  EXPECT_EQ(Fetch(a, kCount), std::vector<uint32_t>(kCount, expected));
+}
+
+TEST(Recording, CannotGrowOnceReplayed) {
+  Recording r(TestDevice());
+  size_t first = AddAffine(r, 1, 0);
+  std::vector<uint64_t> table(r.table_words());
+  TestBlock a(kBytes), b(kBytes);
+  SetWords(table, first, b, a);
+  TestDevice().queue().Replay(r, table);
+  EXPECT_THROW(AddAffine(r, 2, 1), Error);
+  EXPECT_THROW(TestDevice().queue().Replay(r, {1, 2}), Error);
+}
+
+TEST(Recording, OfNothing) {
+  Recording r(TestDevice());
+  TestDevice().queue().Replay(r, {});
+  Recording zero(TestDevice());
+  size_t first = zero.Launch({AffinePipeline(), 5, 0, {}, "none"});
+  std::vector<uint64_t> table(zero.table_words());
+  SetWords(table, first, 0, 0);
+  TestDevice().queue().Replay(zero, table);
+  TestDevice().queue().Synchronize();
+}
+
+TEST(Recording, LongWorkIsSplit) {
+  Queue& q = TestDevice().queue();
+  Recording r(TestDevice());
+  std::vector<size_t> places;
+  TestBlock a(kBytes), b(kBytes);
+  for (uint32_t i = 0; i < 20; ++i) {
+    RecordedLaunch launch{AffinePipeline(), 5, (kCount + 63) / 64, {{i % 2, 0, kBytes, false}, {1 - i % 2, 0, kBytes, true}}, "affine", 1e15};
+    places.push_back(r.Launch(std::move(launch)));
+  }
+  std::vector<uint64_t> table(r.table_words());
+  for (size_t i = 0; i < places.size(); ++i) SetWords(table, places[i], i % 2 ? a : b, i % 2 ? b : a, 3, i);
+  uint32_t expected = 1;
+  for (uint32_t i = 0; i < 20; ++i) expected = expected * 3 + i;
+  Send(a, std::vector<uint32_t>(kCount, 1));
+  QueueCounters before = q.counters();
+  q.Replay(r, table);
+  EXPECT_GE(q.counters().submissions - before.submissions, 19u);
+  EXPECT_EQ(Fetch(a, kCount), std::vector<uint32_t>(kCount, expected));
+}
+
+TEST(Recording, IsTimed) {
+  Queue& q = TestDevice().queue();
+  if (!TestDevice().plan().timestamps) GTEST_SKIP() << "the device has no timestamps";
+  Recording r(TestDevice());
+  size_t first = AddAffine(r, 1, 0), second = AddAffine(r, 2, 1);
+  std::vector<uint64_t> table(r.table_words());
+  TestBlock a(kBytes), b(kBytes), c(kBytes);
+  SetWords(table, first, b, a);
+  SetWords(table, second, c, b);
+  q.Replay(r, table);
+  q.SetTiming(true);
+  for (int i = 0; i < 5; ++i) q.Replay(r, table);
+  q.Synchronize();
+  std::vector<LaunchTiming> timings = q.TakeTimings();
+  q.SetTiming(false);
+  ASSERT_EQ(timings.size(), 10u);
+  for (size_t i = 1; i < timings.size(); ++i) EXPECT_GE(timings[i].start_ns, timings[i - 1].start_ns);
+  q.Replay(r, table);
+  q.Synchronize();
+  EXPECT_TRUE(q.TakeTimings().empty());
+}
+
+TEST(Recording, ReplayedByManyThreads) {
+  Queue& q = TestDevice().queue();
+  Recording r(TestDevice());
+  size_t first = AddAffine(r, 1, 0), second = AddAffine(r, 2, 1);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      TestBlock a(kBytes), b(kBytes), c(kBytes);
+      std::vector<uint64_t> table(r.table_words());
+      for (uint32_t round = 0; round < 20; ++round) {
+        std::vector<uint32_t> numbers(kCount, t * 100 + round), got(kCount);
+        q.Upload(a, numbers.data(), kBytes);
+        SetWords(table, first, b, a);
+        SetWords(table, second, c, b, 5, 0);
+        q.Replay(r, table);
+        q.Download(got.data(), c, kBytes);
+        q.Synchronize();
+        wrong += got != std::vector<uint32_t>(kCount, ((t * 100 + round) * 3 + 1) * 5);
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace tfvk::vulkan
