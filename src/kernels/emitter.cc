@@ -130,39 +130,51 @@ int Emitter::LaneOf(const std::vector<Id>& ids, Value v) {
   return -1;
 }
 
-std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, Value linear, int count) {
+void Emitter::ForgetConsecutive() {
   known_indices_.clear();
   vector_loads_.clear();
   lane_linear_.clear();
   lane_last_.clear();
   lane_outer_.clear();
   lane_block_ = b_.CurrentBlock();
-  if (count == 1) return {Delinearize(shape, linear)};
-  std::vector<Index> lanes(static_cast<size_t>(count));
-  first_linear_ = linear;
-  // Dimensions of one element do not part rows: the last dimension of more is the one that runs.
-  bool rows = !shape.empty() && shape.back().is_static() && shape.back().value % count == 0;
-  Index first = Delinearize(shape, linear);
+}
+
+std::vector<Index> Emitter::RowLanes(const Shape& shape, const Index& first, Value linear, int count) {
+  std::vector<Index> lanes(static_cast<size_t>(count), first);
   for (int k = 0; k < count; ++k) {
+    Value here = k == 0 ? linear : linear + k;
+    lane_linear_.push_back(here.id());
+    if (k > 0) lanes[static_cast<size_t>(k)].back() = first.back() + k;
+    known_indices_.push_back({shape, IdsOf(lanes[static_cast<size_t>(k)]), here});
+  }
+  first_linear_ = linear;
+  first_last_ = first.back();
+  for (const Index& lane : lanes) lane_last_.push_back(lane.back().id());
+  lane_outer_ = IdsOf(first);
+  lane_outer_.pop_back();
+  return lanes;
+}
+
+std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, Value linear, int count) {
+  ForgetConsecutive();
+  Index first = Delinearize(shape, linear);
+  if (count == 1) return {first};
+  if (!shape.empty() && shape.back().is_static() && shape.back().value % count == 0) return RowLanes(shape, first, linear, count);
+  std::vector<Index> lanes = {first};
+  first_linear_ = linear;
+  lane_linear_.push_back(linear.id());
+  for (int k = 1; k < count; ++k) {
     Value here = linear + k;
     lane_linear_.push_back(here.id());
-    if (k == 0) {
-      lanes[0] = first;
-    } else if (rows) {
-      lanes[static_cast<size_t>(k)] = first;
-      lanes[static_cast<size_t>(k)].back() = first.back() + k;
-      known_indices_.push_back({shape, IdsOf(lanes[static_cast<size_t>(k)]), here});
-    } else {
-      lanes[static_cast<size_t>(k)] = Delinearize(shape, here);
-    }
-  }
-  if (rows) {
-    first_last_ = first.back();
-    for (const Index& lane : lanes) lane_last_.push_back(lane.back().id());
-    lane_outer_ = IdsOf(first);
-    lane_outer_.pop_back();
+    lanes.push_back(Delinearize(shape, here));
   }
   return lanes;
+}
+
+std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, const Index& first, int count) {
+  ForgetConsecutive();
+  Value linear = Linearize(shape, first);
+  return RowLanes(shape, first, linear, count);
 }
 
 // ---- Reads ----

@@ -51,6 +51,8 @@ class Emitter {
   // Announces that the code to come computes the elements `linear + 0 .. linear + count - 1` of `shape` (count 1, 2 or 4; `linear` a multiple of it), and
   // gives their indices. Until the next call, Read and ReadLinear at these indices, and at their last dimension's in other tensors, share vector loads.
   std::vector<Index> BeginConsecutive(const Shape& shape, spirv::Value linear, int count);
+  // As above for the elements from index `first` on, which are of one row: the last dimension is static, its size and its index multiples of `count`.
+  std::vector<Index> BeginConsecutive(const Shape& shape, const Index& first, int count);
   // The typed address of a tensor (kBool as kU8), for kernels that do their own loads.
   spirv::Pointer Address(const Tensor& tensor);
   // Scratch memory from byte `offset` (a multiple of 16) as elements of `dtype`.
@@ -79,6 +81,9 @@ class Emitter {
   spirv::Value ArgumentFor(KernelArgument::Kind kind, int index);
   // Throws when the device cannot hold `dtype` in memory or compute with it.
   void CheckDType(DType dtype) const;
+  void ForgetConsecutive();
+  // The lanes of the row that `first` (at `linear`) begins.
+  std::vector<Index> RowLanes(const Shape& shape, const Index& first, spirv::Value linear, int count);
   spirv::Value LoadElement(const Tensor& tensor, spirv::Value linear);
   std::optional<spirv::Value> ReadFromRow(const Tensor& tensor, const Index& index);
   // Which of the consecutive elements an id belongs to; -1: none.
