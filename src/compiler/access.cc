@@ -48,6 +48,7 @@ class Walk {
     if (!access_.emitted[v].insert(context).second || std::find(heroes_.begin(), heroes_.end(), &node) != heroes_.end()) return;
     access_.emissions += 1;
     access_.too_large = access_.emissions > kEmissionLimit;
+    if (!ReadsOperands(node)) return;
     for (size_t i = 0; i < node.operands.size(); ++i) {
       Visit(node.operands[i], IsElementwise(node.op) ? OperandContext(node, i, context) : NewContext(&node, static_cast<int>(i), context));
     }
@@ -94,6 +95,8 @@ Value Base(Value value) {
   return value;
 }
 
+bool ReadsOperands(const Node& node) { return node.op != Op::kDimensionSize; }
+
 bool IsElementwise(Op op) { return op >= Op::kAbs && op <= Op::kClamp; }
 
 bool IsInlineConstant(const Node& node) {
@@ -101,11 +104,11 @@ bool IsInlineConstant(const Node& node) {
 }
 
 bool IsElemental(const Node& node) {
-  return IsElementwise(node.op) || IsMovement(node.op) || node.op == Op::kIota || IsInlineConstant(node);
+  return IsElementwise(node.op) || IsMovement(node.op) || node.op == Op::kIota || node.op == Op::kDimensionSize || IsInlineConstant(node);
 }
 
 bool IsTrivial(const Node& node) {
-  if (node.op == Op::kIota || IsInlineConstant(node)) return true;
+  if (node.op == Op::kIota || node.op == Op::kDimensionSize || IsInlineConstant(node)) return true;
   return (node.op == Op::kBroadcast || node.op == Op::kReshape) && IsTrivial(*node.operands[0].node);
 }
 
@@ -114,7 +117,7 @@ double Cost(const Node& node) {
   switch (node.op) {
     case Op::kDivide: case Op::kSqrt: case Op::kRsqrt:
       return 6;
-    case Op::kConstant: case Op::kReshape: case Op::kBroadcast: case Op::kIota:
+    case Op::kConstant: case Op::kReshape: case Op::kBroadcast: case Op::kIota: case Op::kDimensionSize:
       return 0;
     case Op::kGather: case Op::kPad: case Op::kConcatenate: case Op::kDynamicSlice: case Op::kDynamicUpdateSlice:
       return 4;

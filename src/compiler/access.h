@@ -20,6 +20,8 @@ ir::Value Base(ir::Value value);
 // launch. All others are *heroes*: they decide the kind of their launch.
 bool IsElemental(const ir::Node& node);
 bool IsElementwise(ir::Op op);
+// Not where only the operands' shapes count (get_dimension_size).
+bool ReadsOperands(const ir::Node& node);
 // A constant of one element or of equal elements: written into the kernels that use it.
 bool IsInlineConstant(const ir::Node& node);
 // Needs no memory at all: inline constants, iotas, and broadcasts and reshapes of such.

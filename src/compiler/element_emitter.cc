@@ -51,6 +51,7 @@ Value ElementEmitter::Emit(const ir::Node& node, const Position& at) {
     const kernels::Index index = positions_.In(node.type().shape, at);
     return Rounded(e_.b().Convert(index[node.attr<ir::DimsAttr>().dims[0]], kernels::ComputeType(node.type().dtype)), node.type().dtype);
   }
+  if (node.op == Op::kDimensionSize) return e_.b().Convert(e_.SizeOf(node.operand_type(0).shape[node.attr<ir::DimsAttr>().dims[0]]), DType::kS32);
   if (!IsElementwise(node.op)) return Movement(node, at);
   if (node.op == Op::kBitcastConvert && BitSize(node.type().dtype) != BitSize(node.operand_type(0).dtype)) return WidthChangingBitcast(node, at);
   return Elementwise(node, at);

@@ -71,6 +71,7 @@ class Former {
   void Demands(int index, const Node& node) {
     const Fusion& fusion = fusions_[index];
     const bool hero = fusion.hero() == &node;
+    if (!ReadsOperands(node)) return;
     for (size_t i = 0; i < node.operands.size(); ++i) {
       if (hero && SlotOf(node, static_cast<int>(i)) == Slot::kMemory) {
         demands_[MemorySource(node, static_cast<int>(i)).node].memory = true;

@@ -34,10 +34,22 @@ std::optional<std::vector<Size>> RowMajorStrides(const Shape& shape) {
   return strides;
 }
 
+// With run-time sizes: leading dimensions that stay, and one row of consecutive elements that is split.
+std::optional<StridedView> ReshapedRows(const StridedView& view, const Shape& shape) {
+  size_t same = 0;
+  while (same < view.shape.size() && same < shape.size() && view.shape[same] == shape[same]) ++same;
+  if (same + 1 != view.shape.size() || view.strides[same] != Size(1)) return std::nullopt;
+  const std::optional<std::vector<Size>> inner = RowMajorStrides(Shape(shape.begin() + static_cast<std::ptrdiff_t>(same), shape.end()));
+  if (!inner) return std::nullopt;
+  StridedView result{view.base, shape, {view.strides.begin(), view.strides.begin() + static_cast<std::ptrdiff_t>(same)}};
+  result.strides.insert(result.strides.end(), inner->begin(), inner->end());
+  return result;
+}
 
 // The view in another shape of as many elements: groups of dimensions with equal products are merged and split. None when a group does not nest.
 std::optional<StridedView> Reshaped(const StridedView& view, const Shape& shape) {
-  if (!IsStatic(view.shape) || !IsStatic(shape) || ElementCount(shape) == 0) return std::nullopt;
+  if (!IsStatic(view.shape) || !IsStatic(shape)) return ReshapedRows(view, shape);
+  if (ElementCount(shape) == 0) return std::nullopt;
   StridedView result{view.base, shape, std::vector<Size>(shape.size(), Size(0))};
   size_t from = 0, to = 0;
   while (from < view.shape.size() || to < shape.size()) {

@@ -16,6 +16,7 @@ constexpr OpInfo kOps[] = {
     {"parameter", K::kDims, 0, 0},
     {"constant", K::kConstant, 0, 0},
     {"iota", K::kDims, 0, 0},
+    {"get_dimension_size", K::kDims, 1, 0},
     {"rng_bit_generator", K::kRng, 1, 0},
 
     {"abs", K::kNone, 1, 0},

@@ -26,7 +26,7 @@ struct TensorType {
 // clang-format off
 enum class Op : uint8_t {
   // Sources.
-  kParameter, kConstant, kIota, kRngBitGenerator,
+  kParameter, kConstant, kIota, kDimensionSize, kRngBitGenerator,
   // One operand, elementwise.
   kAbs, kNegate, kSign, kNot, kExp, kExpm1, kLog, kLog1p, kLogistic, kSqrt, kRsqrt, kCbrt, kSin, kCos, kTan, kTanh, kErf,
   kFloor, kCeil, kRoundNearestAfz, kRoundNearestEven, kIsFinite, kPopcnt, kClz, kConvert, kBitcastConvert, kReducePrecision,
@@ -62,7 +62,7 @@ struct Value {
 
 // ---- Attributes: one struct a family ----
 
-// kParameter: its number. kIota, kConcatenate, kSort: the dimension. kBroadcast: for each operand dimension the result dimension it becomes.
+// kParameter: its number. kIota, kDimensionSize, kConcatenate, kSort: the dimension. kBroadcast: for each operand dimension the result dimension it becomes.
 // kTranspose: result dimension i is operand dimension dims[i]. kReverse, kReduce: the dimensions reversed or reduced away.
 // kReducePrecision: {exponent bits, mantissa bits}. kDynamicSlice: the slice's sizes.
 struct DimsAttr {

@@ -137,6 +137,10 @@ void VerifySource(const Checker& c) {
   const auto& dims = c.node.attr<DimsAttr>().dims;
   c.Expect(dims.size() == 1, "its attribute must be one number");
   if (c.node.op == Op::kParameter) return;
+  if (c.node.op == Op::kDimensionSize) {
+    c.ExpectDimensions(dims, Rank(c.in(0)), "get_dimension_size");
+    return c.ExpectResult({DType::kS32, {}});
+  }
   c.ExpectDimensions(dims, Rank(c.out()), "iota");
   c.Expect(c.out().dtype != DType::kBool, "iota gives numbers");
 }

@@ -23,7 +23,7 @@ std::optional<int64_t> StaticCount(const Shape& sizes) {
 
 bool Divides(int64_t by, const Shape& sizes) {
   for (const Size& s : sizes) {
-    if (s.is_static() && s.value % by == 0) return true;
+    if (s.value % by == 0 && (s.is_static() || s.value > 0)) return true;
   }
   const std::optional<int64_t> count = StaticCount(sizes);
   return count && *count % by == 0;

@@ -12,8 +12,8 @@ namespace {
 using spirv::Value;
 
 constexpr int64_t kRunTimeSizeEstimate = 1024;
-constexpr int64_t kThreadsPerUnit = 512;    // invocations that keep one compute unit busy
-constexpr int64_t kUnitsPerLane = 8;        // what a lane should have to do before a result is shared by several workgroups
+constexpr int64_t kThreadsPerUnit = 512;  // invocations that keep one compute unit busy
+constexpr int64_t kUnitsPerLane = 8;      // what a lane should have to do before a result is shared by several workgroups
 constexpr int64_t kMaxChunks = 512;
 constexpr int64_t kRunTimeChunks = 64;  // of results whose number of elements is known only at run time
 
@@ -45,7 +45,8 @@ class Planner {
     reduced_is_static_ = IsStatic(reduced);
     may_chunk_ = IsStatic(kept) && (reduced_is_static_ || spec.initial_is_identity);
     last_is_whole_ = !spec.input.empty() && spec.input.back().is_static() && spec.input.back().value % 4 == 0;
-    most_ = std::min({limits.max_invocations, limits.max_workgroup[0], 256u});
+    const uint32_t fit = std::min({limits.max_invocations, limits.max_workgroup[0], 256u});
+    while (most_ * 2 <= fit) most_ *= 2;
     const auto tuple = static_cast<uint32_t>(std::max<int64_t>(StoredBytes(spec.accumulators), 1));
     while (most_ > 1 && most_ * tuple * 4 > limits.shared_bytes) most_ /= 2;  // 4: vectors of results
     fewest_ = std::min(64u, most_);
@@ -143,9 +144,8 @@ class Reduction {
   }
   Kernel Partial(const TupleScratch& partial) const {
     const auto results = static_cast<uint32_t>(ElementCount(kept_));
-    return Build(spec_.name + ".partial", [&, results](Emitter& e, Value result, const Index&, Value chunk, const Values& total) {
-      partial.Store(e, chunk * results + result, total);
-    });
+    return Build(spec_.name + ".partial",
+                 [&, results](Emitter& e, Value result, const Index&, Value chunk, const Values& total) { partial.Store(e, chunk * results + result, total); });
   }
   // The reduction of the chunks' values, with the description's epilogue.
   Kernel OfPartial(const TupleScratch& partial) const {
@@ -191,11 +191,9 @@ class Reduction {
     Accumulate(e, tile, at, totals);
     Combine(e, tile, active, shared, totals);
     b.If(inside && tile.lane == 0, [&] {
-      for (int k = 0; k < columns; ++k) {
-        Index here = at;
-        if (k > 0) here.back() = here.back() + k;
-        write(e, k > 0 ? result + k : result, here, tile.chunk, totals[static_cast<size_t>(k)].Get());
-      }
+      // Begun anew: the epilogue must not use what the loop has loaded.
+      const std::vector<Index> indices = e.BeginConsecutive(kept_, result, columns);
+      for (int k = 0; k < columns; ++k) write(e, result + k, indices[static_cast<size_t>(k)], tile.chunk, totals[static_cast<size_t>(k)].Get());
     });
     Kernel kernel = e.Finish(Workgroups());
     kernel.required_subgroup_size = plan_.subgroup;

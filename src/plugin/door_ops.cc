@@ -2,20 +2,16 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 
-#include "plugin/cpu_kernel.h"
+#include "plugin/generic_op.h"
 #include "plugin/host_ops.h"
-#include "plugin/launch.h"
+#include "plugin/hot_ops.h"
 #include "plugin/platform.h"
 #include "plugin/random_ops.h"
-#include "plugin/shape_check.h"
-#include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "plugin/unsupported_ops.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
-#include "tensorflow/core/framework/function.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
@@ -24,65 +20,21 @@ namespace {
 
 using tensorflow::KernelDef;
 using tensorflow::OpDef;
-using tensorflow::XlaCompiler;
 using tensorflow::XlaOpRegistry;
-
-// The op and its attributes, without those that TensorFlow's runtime adds (`_...`).
-std::string IdentityOf(const tensorflow::NodeDef& node) {
-  std::map<std::string, std::string> attributes;
-  for (const auto& [name, value] : node.attr()) {
-    if (name[0] != '_') attributes[name] = value.SerializeAsString();
-  }
-  std::string identity = "op " + node.op();
-  for (const auto& [name, value] : attributes) {
-    identity += '\0' + name + '=' + std::to_string(value.size()) + ':' + value;
-  }
-  return identity;
-}
 
 class OpDoorKernel : public tensorflow::OpKernel {
  public:
   explicit OpDoorKernel(tensorflow::OpKernelConstruction* construction) : OpKernel(construction) {
-    callable_.name = type_string();
-    callable_.identity = IdentityOf(construction->def());
-    OP_REQUIRES_OK(construction, XlaOpRegistry::CompileTimeConstantInputs(*this, &callable_.constants));
-    for (int i = 0; i < construction->num_inputs(); ++i) {
-      if (construction->input_type(i) == tensorflow::DT_RESOURCE) callable_.variables.push_back(i);
-    }
+    OP_REQUIRES_OK(construction, Guarded([&] {
+                     op_ = std::make_unique<GenericOp>(*this);
+                     return absl::OkStatus();
+                   }));
   }
 
-  void Compute(tensorflow::OpKernelContext* context) override {
-    Callable callable = callable_;
-    callable.lower = [context](XlaCompiler& compiler, const XlaCompiler::CompileOptions& options, std::vector<XlaCompiler::Argument>& arguments,
-                               XlaCompiler::CompilationResult* result) -> absl::Status {
-      TF_RETURN_IF_ERROR(CheckShapes(context->op_kernel().def(), arguments));
-      return compiler.CompileSingleOp(options, XlaCompiler::SingleOpCompileArgument(*context), arguments, result);
-    };
-    bool bridge_refused = false;
-    const absl::Status status = Launch(context, callable, &bridge_refused);
-    if (bridge_refused && callable_.variables.empty()) {
-      OP_REQUIRES_OK(context, RunOnCpu(context));
-    } else {
-      OP_REQUIRES_OK(context, status);
-    }
-  }
+  void Compute(tensorflow::OpKernelContext* context) override { OP_REQUIRES_OK(context, op_->Run(context)); }
 
  private:
-  // For an attribute that tf2xla does not have, found only when the inputs are already in device memory.
-  absl::Status RunOnCpu(tensorflow::OpKernelContext* context) {
-    statistics().CountRunOnCpu(type_string());
-    return Guarded([&]() -> absl::Status {
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (cpu_kernel_ == nullptr) TF_RETURN_IF_ERROR(CpuKernel::Create(context->function_library(), context->resource_manager(), def(), &cpu_kernel_));
-      }
-      return cpu_kernel_->RunStaged(context);
-    });
-  }
-
-  Callable callable_;
-  std::mutex mutex_;
-  std::unique_ptr<CpuKernel> cpu_kernel_;  // made when first needed
+  std::unique_ptr<GenericOp> op_;
 };
 
 // DEFAULT kernels of these compute on device memory from the CPU.
@@ -131,7 +83,7 @@ class Registration {
     RegisterHostOp(std::move(kernel), /*counted=*/false);
   }
 
-  // Every type attribute is narrowed to the device's types, the primary one also by `excluded`.
+  // The op's kernel, of hot_ops.h where that has it. Every type attribute is narrowed to the device's types, the primary one also by `excluded`.
   void AddDeviceForm(const KernelDef& xla_kernel, const OpDef& op, const std::string& attribute, const TypeSet& excluded) {
     auto kernel = std::make_unique<KernelDef>(xla_kernel);
     kernel->set_device_type(DeviceType());
@@ -144,6 +96,7 @@ class Registration {
       SetConstraintTypes(*kernel, constraint.name(), types);
     }
     SetHostMemory(*kernel, op);
+    if (IsHotOp(op.name())) return RegisterHotOp(std::move(kernel));
     tensorflow::kernel_factory::OpKernelRegistrar(kernel.release(), "TfvkOp",
                                                   [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new OpDoorKernel(c); });
   }

@@ -23,6 +23,7 @@ uint16_t HalfBits(double number) {
   uint16_t sign = std::signbit(number) ? 0x8000 : 0;
   double magnitude = std::fabs(number);
   if (magnitude >= 65520.0) return sign | 0x7c00;
+  if (magnitude == 0) return sign;  // has no exponent
   int exponent = 0;
   std::frexp(magnitude, &exponent);  // magnitude < 2^exponent
   int ulp_exponent = std::max(exponent - 11, -24);

@@ -56,16 +56,15 @@ Value Builder::State::RoundToBrain(Value v) {
   return Retag(ConvertInteger(b.Select((bits & 0x7fffffff) > 0x7f800000, nan, rounded), DType::kU16), DType::kBF16);
 }
 
-// f64 to f32, inexact results made odd: a later rounding to fewer bits is then as if made from the f64 at once.
+// f64 to f32, inexact results made odd: a later rounding to fewer bits is then as if made from the f64 at once. Made of the bits, since drivers take
+// the conversion of a conversion for the number itself.
 Value Builder::State::RoundToOdd(Value v) {
   Builder& b = *builder;
-  Value single = Make(Emit(spv::Op::OpFConvert, TypeOf(DType::kF32, v.lanes()), {v.id()}), DType::kF32, v.lanes());
-  Value back = Make(Emit(spv::Op::OpFConvert, TypeOf(DType::kF64, v.lanes()), {single.id()}), DType::kF64, v.lanes());
-  Value bits = b.Bitcast(single, DType::kU32), one = Operators::Number(bits, int64_t{1}), zero = Operators::Number(bits, int64_t{0});
-  Value away = b.Apply(Math::kAbs, back) > b.Apply(Math::kAbs, v);
-  Value odd = (bits - b.Select(away, one, zero)) | 1;
-  Value inexact = (back < v) || (back > v);
-  return b.Bitcast(b.Select(inexact, odd, bits), DType::kF32);
+  constexpr int64_t kDropped = (int64_t{1} << 29) - 1;  // of 52 bits of fraction f32 keeps 23
+  Value bits = b.Bitcast(v, DType::kU64);
+  Value sticky = b.Select((bits & kDropped) == 0, Operators::Number(bits, int64_t{0}), Operators::Number(bits, kDropped + 1));
+  Value odd = b.Bitcast((bits & ~kDropped) | sticky, DType::kF64);
+  return Make(Emit(spv::Op::OpFConvert, TypeOf(DType::kF32, v.lanes()), {odd.id()}), DType::kF32, v.lanes());
 }
 
 Value Builder::State::ConvertFloat(Value v, DType to) {
@@ -100,7 +99,8 @@ Value Builder::Convert(Value v, DType to) {
   if (IsInteger(from)) {
     if (IsNarrow(from)) v = s.ConvertInteger(v, IsSigned(from) ? DType::kS32 : DType::kU32);
     if (IsNarrow(to)) return Convert(Convert(v, BitSize(v.dtype()) == 64 ? DType::kF64 : DType::kF32), to);
-    if (v.constant() && to == DType::kF64) return Constant(to, IsSigned(v.dtype()) ? static_cast<double>(*v.constant()) : static_cast<double>(static_cast<uint64_t>(*v.constant())));
+    if (v.constant() && to == DType::kF64)
+      return Constant(to, IsSigned(v.dtype()) ? static_cast<double>(*v.constant()) : static_cast<double>(static_cast<uint64_t>(*v.constant())));
     if (v.constant() && to == DType::kF32 && *v.constant() >= 0) return Constant(to, static_cast<double>(static_cast<float>(*v.constant())));
     spv::Op op = IsSigned(v.dtype()) ? spv::Op::OpConvertSToF : spv::Op::OpConvertUToF;
     return s.Make(s.Emit(op, s.TypeOf(to, v.lanes()), {v.id()}), to, v.lanes());

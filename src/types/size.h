@@ -8,13 +8,14 @@ namespace tfvk {
 
 // Either a constant or a symbol: symbol k stands for the k-th run-time size of the Program (ir::Graph::symbol_count of them), a value below 2^32.
 struct Size {
-  int64_t value = 0;
+  int64_t value = 0;  // of a symbol: a number that it is known to be a multiple of; 0 and 1 say nothing. Equal sizes may differ in this
   int symbol = -1;
 
   constexpr Size() = default;
   constexpr Size(int64_t v) : value(v) {}  // NOLINT: a plain number is a size
-  static constexpr Size Symbol(int index) {
+  static constexpr Size Symbol(int index, int64_t multiple_of = 1) {
     Size s;
+    s.value = multiple_of;
     s.symbol = index;
     return s;
   }

@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "types/error.h"
 #include "vulkan/device_fields.h"
@@ -19,15 +22,26 @@ struct Writer {
   }
 };
 
+[[noreturn]] void FailMember(const char* name, const std::string& problem) {
+  Fail(ErrorCode::kInvalidArgument, "The device snapshot's member \"{}\" is wrong: {}.", name, problem);
+}
+
+// nlohmann's conversions wrap negative numbers and cut fractions.
+bool HasNegativeOrFraction(const json& value) {
+  if (value.is_array()) return std::any_of(value.begin(), value.end(), HasNegativeOrFraction);
+  return value.is_number_float() || (value.is_number_integer() && !value.is_number_unsigned());
+}
+
 struct Reader {
   const json& in;
   template <class T>
   void operator()(const char* name, T& member) {
     if (!in.contains(name)) return;
+    if (!std::is_same_v<T, double> && HasNegativeOrFraction(in.at(name))) FailMember(name, "it counts from 0 and is whole");
     try {
       in.at(name).get_to(member);
     } catch (const json::exception& e) {
-      Fail(ErrorCode::kInvalidArgument, "The device snapshot's member \"{}\" is wrong: {}.", name, e.what());
+      FailMember(name, e.what());
     }
   }
 };
@@ -46,7 +60,9 @@ json ListToJson(const std::vector<T>& list, Visit visit) {
 template <class T, class Visit>
 void ListFromJson(const json& in, const char* name, std::vector<T>& list, Visit visit) {
   if (!in.contains(name)) return;
+  if (!in.at(name).is_array()) FailMember(name, "it is no list of structures");
   for (const json& o : in.at(name)) {
+    if (!o.is_object()) FailMember(name, "it is no list of structures");
     T item;
     visit(item, Reader{o});
     list.push_back(item);
@@ -62,7 +78,9 @@ json StructureToJson(const T& structure, Visit visit) {
 }
 template <class T, class Visit>
 void StructureFromJson(const json& in, const char* name, T& structure, Visit visit) {
-  if (in.contains(name)) visit(structure, Reader{in.at(name)});
+  if (!in.contains(name)) return;
+  if (!in.at(name).is_object()) FailMember(name, "it is no structure");
+  visit(structure, Reader{in.at(name)});
 }
 
 }  // namespace
@@ -86,11 +104,11 @@ DeviceSnapshot SnapshotFromJson(const json& in) {
   if (!in.is_object()) Fail(ErrorCode::kInvalidArgument, "A device snapshot is a JSON object, not {}.", in.type_name());
   DeviceSnapshot s;
   VisitIdentity(s, Reader{in});
-  std::string type = "other";
+  std::string type = kTypeNames[0];
   Reader{in}("type", type);
-  for (int i = 0; i < 5; ++i) {
-    if (type == kTypeNames[i]) s.type = static_cast<DeviceType>(i);
-  }
+  const auto* known = std::find(std::begin(kTypeNames), std::end(kTypeNames), type);
+  if (known == std::end(kTypeNames)) FailMember("type", fmt::format("there is no device type \"{}\"", type));
+  s.type = static_cast<DeviceType>(known - std::begin(kTypeNames));
   StructureFromJson(in, "features", s.features, TFVK_VISIT(VisitFeatures));
   StructureFromJson(in, "limits", s.limits, TFVK_VISIT(VisitLimits));
   StructureFromJson(in, "subgroup", s.subgroup, TFVK_VISIT(VisitSubgroup));

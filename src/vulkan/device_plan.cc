@@ -86,21 +86,38 @@ bool ComponentType(uint32_t component, DType* type) {
   }
 }
 
-std::vector<PlannedMatrix> Matrices(const DeviceSnapshot& s) {
+std::vector<PlannedMatrix> Matrices(const DeviceSnapshot& s, const DeviceFeatures& enabled) {
   std::vector<PlannedMatrix> matrices;
   for (const CooperativeMatrixShape& shape : s.cooperative_matrices) {
     PlannedMatrix m{shape.m, shape.n, shape.k};
     bool known = ComponentType(shape.a, &m.a) && ComponentType(shape.b, &m.b) && ComponentType(shape.c, &m.c) && ComponentType(shape.result, &m.result);
     bool bfloat = known && (m.a == DType::kBF16 || m.b == DType::kBF16 || m.c == DType::kBF16 || m.result == DType::kBF16);
-    if (!known || shape.saturating || shape.scope != VK_SCOPE_SUBGROUP_KHR || (bfloat && !s.features.bfloat16_cooperative_matrix)) continue;
+    if (!known || shape.saturating || shape.scope != VK_SCOPE_SUBGROUP_KHR || (bfloat && !enabled.bfloat16_cooperative_matrix)) continue;
     matrices.push_back(m);
   }
   return matrices;
 }
 
-KernelLimits Limits(const DeviceSnapshot& s) {
+// Features that need another one are off without it, so that a driver's oddity or TFVK_DISABLE_FEATURES leaves nothing that vkCreateDevice refuses.
+DeviceFeatures WithoutOrphans(DeviceFeatures f) {
+  f.compute_full_subgroups &= f.subgroup_size_control;
+  f.vulkan_memory_model_device_scope &= f.vulkan_memory_model;
+  f.bfloat16_cooperative_matrix &= f.bfloat16_type && f.cooperative_matrix;
+  // Of VK_NV_cooperative_matrix2 kernels want one of these two; without them it is not enabled at all.
+  if (!f.cooperative_matrix || !(f.cooperative_matrix2_workgroup_scope || f.cooperative_matrix2_conversions)) {
+    f.cooperative_matrix2_workgroup_scope = f.cooperative_matrix2_flexible_dimensions = f.cooperative_matrix2_reductions = f.cooperative_matrix2_conversions =
+        f.cooperative_matrix2_per_element_operations = f.cooperative_matrix2_tensor_addressing = f.cooperative_matrix2_block_loads = false;
+  }
+  return f;
+}
+
+// Whether Kernel::required_subgroup_size may be set. A driver with a single size (AMD up to Vega, NVK) need not let the size be required: it is that one.
+bool SizeCanBeRequired(const SubgroupSnapshot& subgroup, const DeviceFeatures& enabled) {
+  return enabled.subgroup_size_control && enabled.compute_full_subgroups && (subgroup.required_size_in_compute || subgroup.min_size == subgroup.max_size);
+}
+
+KernelLimits Limits(const DeviceSnapshot& s, const DeviceFeatures& f) {
   KernelLimits l;
-  const DeviceFeatures& f = s.features;
   l.vendor = VendorOf(s);
   l.max_invocations = s.limits.max_invocations;
   l.shared_bytes = s.limits.shared_bytes;
@@ -108,7 +125,7 @@ KernelLimits Limits(const DeviceSnapshot& s) {
   l.subgroup_size = std::max(1u, s.subgroup.size);
   l.min_subgroup_size = std::max(1u, s.subgroup.min_size);
   l.max_subgroup_size = std::max(l.subgroup_size, s.subgroup.max_size);
-  l.subgroup_size_control = f.subgroup_size_control && f.compute_full_subgroups && s.subgroup.required_size_in_compute;
+  l.subgroup_size_control = SizeCanBeRequired(s.subgroup, f);
   l.subgroup_arithmetic = s.subgroup.compute && s.subgroup.arithmetic && l.subgroup_size > 1;
   l.subgroup_shuffle = s.subgroup.compute && s.subgroup.shuffle && l.subgroup_size > 1;
   l.subgroup_vote = s.subgroup.compute && s.subgroup.vote && l.subgroup_size > 1;
@@ -123,7 +140,7 @@ KernelLimits Limits(const DeviceSnapshot& s) {
   l.round_to_even_f16 = s.float_controls.round_to_even_f16;
   l.preserve_denormals_f16 = s.float_controls.preserve_denormals_f16;
   l.vulkan_memory_model = f.vulkan_memory_model;
-  if (f.cooperative_matrix) l.matrices = Matrices(s);
+  if (f.cooperative_matrix) l.matrices = Matrices(s, f);
   l.bfloat16_matrix = std::any_of(l.matrices.begin(), l.matrices.end(), [](const PlannedMatrix& m) { return m.a == DType::kBF16; });
   l.compute_units = ComputeUnits(s);
   return l;
@@ -175,7 +192,7 @@ DevicePlan MakeDevicePlan(const DeviceSnapshot& snapshot) {
   DevicePlan plan;
   plan.reasons = ReasonsAgainst(snapshot);
   if (snapshot.api_version < VK_API_VERSION_1_2) return plan;
-  plan.features = snapshot.features;
+  plan.features = WithoutOrphans(snapshot.features);
   plan.features.pipeline_executable_info = false;
   plan.features.shader_integer64_atomics = false;
   plan.queue_family = ChooseQueueFamily(snapshot);
@@ -184,12 +201,13 @@ DevicePlan MakeDevicePlan(const DeviceSnapshot& snapshot) {
   std::string problem;
   plan.memory = PlanMemory(snapshot, ~0u, &problem);
   if (!problem.empty()) plan.reasons.push_back(problem);
-  plan.limits = Limits(snapshot);
+  plan.limits = Limits(snapshot, plan.features);
   for (const DriverFault& fault : DriverFaults()) {
     if (!fault.applies(snapshot)) continue;
     fault.apply(plan);
     plan.workarounds.push_back(fmt::format("{}: {}", fault.name, fault.effect));
   }
+  plan.features = WithoutOrphans(plan.features);  // a fault may have switched one off
   plan.extensions = Extensions(snapshot, plan.features);
   plan.usable = plan.reasons.empty();
   if (plan.usable) plan.costs = Costs(snapshot, plan.limits, plan.memory);

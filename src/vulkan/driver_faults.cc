@@ -12,7 +12,7 @@ const std::vector<DriverFault>& DriverFaults() {
        "Mesa src/microsoft/compiler: a device address is a descriptor slot and a 32-bit offset."},
       {"cooperative-matrix-needs-memory-model", [](const DeviceSnapshot& s) { return s.features.cooperative_matrix && !s.features.vulkan_memory_model; },
        [](DevicePlan& p) {
-         p.features.cooperative_matrix = p.features.bfloat16_cooperative_matrix = false;
+         p.features.cooperative_matrix = false;
          p.limits.matrices.clear();
          p.limits.bfloat16_matrix = false;
        },

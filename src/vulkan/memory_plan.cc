@@ -13,6 +13,7 @@ int Best(const DeviceSnapshot& s, uint32_t allowed, Score score) {
   for (size_t i = 0; i < s.memory_types.size(); ++i) {
     const MemoryType& type = s.memory_types[i];
     if (!(allowed >> i & 1) || type.special || type.heap >= s.heaps.size()) continue;
+    if (s.heaps[type.heap].bytes == 0) continue;  // a card's window that the firmware left out
     double value = score(type, static_cast<double>(s.heaps[type.heap].bytes));
     if (value > best_score) {
       best = static_cast<int>(i);

@@ -150,7 +150,12 @@ VkPipeline PipelineCache::State::Create(const Pipeline::State& p, std::string* f
     VkComputePipelineCreateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
     info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
-    if (p.required_subgroup_size) info.stage.pNext = &size;
+    if (p.required_subgroup_size) {
+      // A driver with a single subgroup size may refuse that it is required (SizeCanBeRequired in device_plan.cc).
+      if (d.snapshot.subgroup.required_size_in_compute) info.stage.pNext = &size;
+      // Kernels that require a size count on every subgroup having all of its invocations.
+      info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+    }
     info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
     info.stage.module = module;
     info.stage.pName = "main";

@@ -16,7 +16,8 @@ namespace tfvk::testing {
 const kernels::DeviceLimits& Limits();
 
 // The outputs of one run. Aliased outputs get their parameters' memory when `in_place`. The memory of temporaries and outputs is filled with garbage first.
-std::vector<reference::Tensor> RunProgram(const program::Program& program, const std::vector<reference::Tensor>& arguments, bool in_place = true);
+std::vector<reference::Tensor> RunProgram(const program::Program& program, const std::vector<reference::Tensor>& arguments, bool in_place = true,
+                                          const std::vector<int64_t>& symbols = {});
 
 // Reads the text form and verifies the graph.
 std::unique_ptr<ir::Graph> Parse(const std::string& text);
@@ -32,5 +33,7 @@ void ExpectValidPlan(const program::Program& program);
 // larger of 1 and the magnitude (f16 and bf16: at least a few of their roundings).
 void ExpectMatchesReference(const ir::Graph& graph, const std::vector<reference::Tensor>& arguments, double tolerance = 1e-5);
 void ExpectMatchesReference(const std::string& text, double tolerance = 1e-5);
+// For a graph with run-time sizes: compiles it once, runs it for each of these values of its symbols, and compares with the graph in which they are numbers.
+void ExpectMatchesReferenceAt(const std::string& text, const std::vector<std::vector<int64_t>>& symbols, double tolerance = 1e-5);
 
 }  // namespace tfvk::testing

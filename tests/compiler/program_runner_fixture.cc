@@ -104,27 +104,30 @@ const kernels::DeviceLimits& Limits() {
   return limits;
 }
 
-std::vector<Tensor> RunProgram(const program::Program& program, const std::vector<Tensor>& arguments, bool in_place) {
+std::vector<Tensor> RunProgram(const program::Program& program, const std::vector<Tensor>& arguments, bool in_place, const std::vector<int64_t>& symbols) {
   program::Executable executable(TheDevice(), program);
   Memory memory;
   program::Arguments run;
+  run.symbols = symbols;
   for (const Tensor& t : arguments) run.parameters.push_back(memory.Upload(ToBytes(t)));
   for (size_t i = 0; i < program.outputs.size(); ++i) {
     const int alias = in_place ? program.aliases.at(i) : -1;
     run.outputs.push_back(alias >= 0 ? run.parameters[alias]
-                                     : memory.Garbage(ElementCount(program.outputs[i].shape) * ByteSize(program.outputs[i].dtype)));
+                                     : memory.Garbage(ElementCount(program.outputs[i].shape, symbols) * ByteSize(program.outputs[i].dtype)));
   }
-  if (const int64_t bytes = executable.TemporaryBytes()) run.temporaries = memory.Garbage(bytes);
+  if (const int64_t bytes = executable.TemporaryBytes(symbols)) run.temporaries = memory.Garbage(bytes);
   executable.Run(run);
   std::vector<std::vector<uint8_t>> bytes;
   for (size_t i = 0; i < program.outputs.size(); ++i) {
-    bytes.emplace_back(ElementCount(program.outputs[i].shape) * ByteSize(program.outputs[i].dtype));
+    bytes.emplace_back(ElementCount(program.outputs[i].shape, symbols) * ByteSize(program.outputs[i].dtype));
     if (!bytes.back().empty()) TheDevice().queue().Download(bytes.back().data(), run.outputs[i], bytes.back().size());
   }
   TheDevice().queue().Synchronize();
   std::vector<Tensor> results;
   for (size_t i = 0; i < program.outputs.size(); ++i) {
-    results.push_back(reference::FromBytes({program.outputs[i].dtype, program.outputs[i].shape}, bytes[i]));
+    Shape shape;
+    for (const Size& s : program.outputs[i].shape) shape.push_back(Evaluate(s, symbols));
+    results.push_back(reference::FromBytes({program.outputs[i].dtype, shape}, bytes[i]));
   }
   return results;
 }
@@ -198,6 +201,41 @@ void ExpectMatchesReference(const ir::Graph& graph, const std::vector<Tensor>& a
 void ExpectMatchesReference(const std::string& text, double tolerance) {
   const auto graph = Parse(text);
   ExpectMatchesReference(*graph, RandomArguments(*graph), tolerance);
+}
+
+namespace {
+
+// The text with numbers for its symbols: "?1" becomes symbols[1].
+std::string WithNumbers(std::string text, const std::vector<int64_t>& symbols) {
+  for (size_t i = symbols.size(); i-- > 0;) {
+    const std::string symbol = fmt::format("?{}", i);
+    for (size_t at; (at = text.find(symbol)) != std::string::npos;) text.replace(at, symbol.size(), std::to_string(symbols[i]));
+  }
+  return text;
+}
+
+}  // namespace
+
+void ExpectMatchesReferenceAt(const std::string& text, const std::vector<std::vector<int64_t>>& symbols, double tolerance) {
+  const auto graph = Parse(text);
+  for (const bool fuse : {true, false}) {
+    compiler::CompileOptions options;
+    options.fuse = fuse;
+    options.allow_tf32 = false;
+    const program::Program program = compiler::Compile(*graph, Limits(), options);
+    for (const kernels::Kernel& kernel : program.kernels) EXPECT_EQ(Validate(kernel.module), "") << kernel.module.name;
+    for (const std::vector<int64_t>& values : symbols) {
+      const auto numbers = Parse(WithNumbers(text, values));
+      const std::vector<Tensor> arguments = RandomArguments(*numbers), wanted = reference::Evaluate(*numbers, arguments);
+      for (const bool in_place : {true, false}) {
+        const std::vector<Tensor> got = RunProgram(program, arguments, in_place, values);
+        for (size_t i = 0; i < wanted.size(); ++i) {
+          EXPECT_EQ(Difference(got[i], wanted[i], tolerance), "") << "output " << i << (fuse ? ", fused" : ", not fused") << (in_place ? ", in place" : "")
+                                                                  << ", sizes " << fmt::format("{}", fmt::join(values, ",")) << "\n" << compiler::Describe(program) << text;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace tfvk::testing

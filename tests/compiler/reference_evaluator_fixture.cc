@@ -403,6 +403,10 @@ std::vector<Tensor> EvaluateNode(const Node& node, const Operands& in) {
         return Rounded(dtype, {static_cast<double>(i), i});
       })};
     }
+    case Op::kDimensionSize: {
+      const int64_t size = ShapeOf(node.operand_type(0))[node.attr<ir::DimsAttr>().dims[0]];
+      return {Tensor{DType::kS32, {}, {{static_cast<double>(size), size}}}};
+    }
     case Op::kReshape: return {Tensor{node.type().dtype, ShapeOf(node.type()), in[0]->elements}};
     case Op::kConcatenate: return {Concatenated(node, in)};
     case Op::kGather: return {Gathered(node, in)};

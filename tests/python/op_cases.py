@@ -123,6 +123,75 @@ def _binary():
                      (given(np.array([0, 1, 2, 100, 3, 7], np.float32)),), gradient=False)  # fmt: skip
 
 
+def _broadcasts():
+    """Every way in which two shapes can go together, merged dimensions and ones that cannot be merged, beyond what run-time sizes are built for too."""
+    for a, b in (
+        ((), (7,)), ((7,), ()), ((), ()), ((1, 1), (1,)), ((4, 5, 6), (6,)), ((4, 5, 6), (4, 1, 1)), ((4, 5, 6), (5, 1)), ((5, 6), (4, 5, 6)), ((4, 1, 6), (1, 5, 1)),
+        ((2, 1, 3, 1, 5), (1, 4, 3, 1, 1)), ((2, 3, 4, 5, 6, 2), (3, 1, 5, 1, 2)), ((3, 0), (1,)), ((0,), (1, 1)), ((2, 1, 2, 1, 2, 1, 2, 1, 2), (2, 1, 2, 1, 2, 1, 2, 1)),
+        ((257, 3), (257, 1)), ((70000,), (1,)),
+    ):  # fmt: skip
+        name = f"{list(a)} and {list(b)}"
+        yield OpCase(f"Sub {name}", tf.subtract, (real(*a), real(*b)))
+        yield OpCase(f"Less {name}", tf.less, (whole(*a, high=3), whole(*b, high=3)), ("float16", "int64", "uint8"), gradient=False)
+    for shapes in (((4, 1), (1, 5), ()), ((), (3, 4), (4,)), ((3,), (2, 1), (2, 3)), ((2, 3), (2, 3), (2, 3)), ((1,), (), ()), ((0, 3), (1, 3), ())):
+        yield OpCase(f"Select {shapes}", tf.where, (mask(*shapes[0]), real(*shapes[1]), real(*shapes[2])), ("float32", "bfloat16"))
+    yield OpCase("Select v1", lambda c, x, y: [tf.raw_ops.Select(condition=c, t=x, e=y), tf.raw_ops.Select(condition=c[0, 0], t=x, e=y), tf.raw_ops.Select(condition=c[:, 0], t=x, e=y)],
+                 (mask(4, 5), real(4, 5), real(4, 5)))  # fmt: skip
+    yield OpCase("BroadcastTo shapes", lambda x: [tf.broadcast_to(x, s) for s in ([3, 4], [2, 3, 4], [3, 3, 4], [1, 3, 4], [0, 3, 4])], (real(1, 4),), ("float32", "int64"), gradient=False)
+    yield OpCase("Fill", lambda x: [tf.fill([2, 3], x), tf.fill([], x), tf.fill([0], x)], (real(),), FLOATS + ("int64", "uint8"), gradient=False)
+    yield OpCase("BiasAdd NCHW", lambda x, b: tf.nn.bias_add(x, b, data_format="NCHW"), (real(2, 3, 4, 5), real(3)), ("float32", "float16"))
+    yield OpCase("BiasAdd matrix", tf.nn.bias_add, (real(6, 5), real(5)), FLOATS)
+    yield OpCase("ClipByValue tensors", lambda x, y: tf.raw_ops.ClipByValue(t=x, clip_value_min=y - 1.0, clip_value_max=y + 1.0), (real(4, 5), real(4, 5)), gradient=False)
+    yield OpCase("Equal of shapes that do not fit", lambda a, b: tf.raw_ops.Equal(x=a, y=b, incompatible_shape_error=False), (whole(2, 3), whole(4)), gradient=False)
+
+
+def _special_values():
+    """Functions at the numbers where definitions differ."""
+    numbers = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, -2.5, 6.0, 7.0, 30.0, -30.0, 1e-6, 100.0, -100.0])
+    line = _data(lambda rng: numbers)
+    functions = {
+        "Relu6": tf.nn.relu6, "Relu": tf.nn.relu, "Elu": tf.nn.elu, "Selu": tf.nn.selu, "LeakyRelu": lambda x: tf.nn.leaky_relu(x, 1.5), "Softplus": tf.nn.softplus, "Softsign": tf.nn.softsign,
+        "Sigmoid": tf.sigmoid, "Round": tf.round, "Rint": tf.math.rint, "Sign": tf.sign, "Rsqrt": tf.math.rsqrt, "Expm1": tf.math.expm1, "Log1p": tf.math.log1p, "Square": tf.square,
+        "Reciprocal": tf.math.reciprocal, "IsInf": tf.math.is_inf, "IsNan": tf.math.is_nan, "IsFinite": tf.math.is_finite, "ClipByValue": lambda x: tf.clip_by_value(x, -1.0, 2.0),
+    }  # fmt: skip
+    for name, function in functions.items():
+        yield OpCase(f"{name} special", function, (line,), FLOATS, gradient=False)
+    table, column = _data(lambda rng: numbers), _data(lambda rng: numbers[:, None])
+    for name, function in {
+        "Maximum": tf.maximum, "Minimum": tf.minimum, "FloorDiv": tf.math.floordiv, "FloorMod": tf.math.floormod, "DivNoNan": tf.math.divide_no_nan, "MulNoNan": tf.math.multiply_no_nan,
+        "Xdivy": tf.math.xdivy, "Xlogy": tf.math.xlogy, "Xlog1py": tf.math.xlog1py, "Pow": tf.pow, "SquaredDifference": tf.math.squared_difference, "RealDiv": tf.truediv, "Equal": tf.equal,
+        "NotEqual": tf.not_equal, "GreaterEqual": tf.greater_equal,
+    }.items():  # fmt: skip
+        yield OpCase(f"{name} special", function, (column, table), ("float32", "float64"), gradient=False)
+    extremes = given(np.array([-128, -127, -7, -1, 0, 1, 7, 127], np.int8)[:, None])
+    divisors = given(np.array([-128, -3, -1, 1, 3, 127], np.int8))
+    yield OpCase("int8 division", lambda a, b: [tf.math.floordiv(a, b), tf.math.floormod(a, b), tf.raw_ops.TruncateDiv(x=a, y=b), tf.maximum(a, b), a * b, a - b],
+                 (extremes, divisors), gradient=False)  # fmt: skip
+    yield OpCase("uint8 arithmetic", lambda a, b: [tf.math.floordiv(a, b), tf.math.floormod(a, b), a * b, a - b], (whole(20, high=255), whole(20, low=1, high=255)), ("uint8", "uint16"), gradient=False)
+    yield OpCase("Cast of negative numbers", lambda x: [tf.cast(x, t) for t in ("int8", "int32", "int64", "float16", "bool", "uint8", "uint16")],
+                 (given(np.array([0, 1.5, -1.5, -0.0, 100.75, -100.75], np.float32)),), gradient=False)  # fmt: skip
+    for name in ("Relu6Grad", "EluGrad", "SeluGrad", "SoftplusGrad", "SoftsignGrad"):
+        argument = {"EluGrad": "outputs", "SeluGrad": "outputs"}.get(name, "features")
+        yield OpCase(name, lambda g, x, n=name, a=argument: getattr(tf.raw_ops, n)(**{"gradients": g, a: x}), (real(5, 7), real(5, 7)), FLOATS, gradient=False)
+
+
+def _reduction_patterns():
+    functions = {"Sum": tf.reduce_sum, "Mean": tf.reduce_mean, "Max": tf.reduce_max, "Min": tf.reduce_min, "Prod": tf.reduce_prod}
+    for axes in ([], [0], [1], [3], [0, 2], [1, 3], [0, 1], [-1, -2], [0, 1, 2, 3], [0, 2, 3]):
+        for name, function in functions.items():
+            yield OpCase(f"{name} of {axes}", lambda x, f=function, a=axes: [f(x, axis=a), f(x, axis=a, keepdims=True)], (positive(2, 3, 4, 5),), ("float32",), gradient=name in ("Sum", "Mean"))
+    for name, function in functions.items():
+        yield OpCase(f"{name} of nothing", lambda x, f=function: [f(x), f(x, axis=0), f(x, axis=1)], (real(0, 3),), ("float32", "float16"), gradient=False)
+        yield OpCase(f"{name} of units", lambda x, f=function: [f(x, axis=[0, 2]), f(x)], (positive(1, 5, 1),), FLOATS, gradient=False)
+        yield OpCase(f"{name} of integers", lambda x, f=function: [f(x, axis=0), f(x)], (whole(3, 7, low=1, high=4),), ("int64", "int8", "uint8"), gradient=False)
+        yield OpCase(f"{name} long", lambda x, f=function: [f(x, axis=0), f(x, axis=1)], (unit(3, 5000),), ("float32", "float16"), gradient=False, tolerance=4)
+    yield OpCase("Max Min special", lambda x: [tf.reduce_max(x), tf.reduce_min(x), tf.reduce_max(x, axis=0)], (given(np.array([[1.0, -np.inf], [np.nan, 2.0]], np.float32)),), gradient=False)
+    yield OpCase("All Any patterns", lambda x: [f(x, axis=a) for f in (tf.reduce_all, tf.reduce_any) for a in ([], [0], [1], [0, 2], [0, 1, 2])], (mask(3, 4, 2),), gradient=False)
+    yield OpCase("Softmax patterns", lambda x: [tf.nn.softmax(x), tf.nn.softmax(x, axis=0), tf.nn.softmax(x[0, 0]), tf.nn.softmax(x[:, :, :1]), tf.nn.log_softmax(x)], (real(3, 4, 37),))
+    yield OpCase("Softmax special", tf.nn.softmax, (given(np.array([[1e4, -1e4, 0], [-np.inf, 0, 1], [np.nan, 0, 1]], np.float32)),), gradient=False)
+    yield OpCase("BiasAddGrad", lambda x: [tf.raw_ops.BiasAddGrad(out_backprop=x), tf.raw_ops.BiasAddGrad(out_backprop=x, data_format="NCHW")], (real(2, 3, 4, 5),), FLOATS, gradient=False)
+
+
 def _reductions():
     for name, function in {"Sum": tf.reduce_sum, "Mean": tf.reduce_mean, "Max": tf.reduce_max, "Min": tf.reduce_min}.items():
         make = spread if name in ("Max", "Min") else real
@@ -196,6 +265,13 @@ def _contractions():
     yield OpCase("MatMul odd", tf.matmul, (real(65, 33), real(33, 17)), ("float32", "float16"), tolerance=4)
     yield OpCase("MatMul empty", tf.matmul, (real(3, 0), real(0, 2)))
     yield OpCase("BatchMatMul", tf.matmul, (real(2, 1, 5, 7), real(3, 7, 4)), FLOATS)
+    for m, k, n in ((1, 7, 5), (5, 7, 1), (1, 1, 1), (8, 8, 8), (16, 24, 40), (64, 130, 72), (3, 200, 5), (0, 3, 4)):
+        for a, b in ((False, False), (False, True), (True, False), (True, True)):
+            left, right = (k, m) if a else (m, k), (n, k) if b else (k, n)
+            yield OpCase(f"MatMul {m} {k} {n} {a} {b}", lambda x, y, a=a, b=b: tf.matmul(x, y, transpose_a=a, transpose_b=b), (real(*left), real(*right)), ("float32", "float16"), tolerance=4)
+    for left, right in (((3, 4, 5), (3, 5, 6)), ((2, 3, 8, 16), (2, 3, 16, 8)), ((2, 3, 4, 5), (5, 6)), ((4, 5), (2, 5, 6)), ((1, 4, 5), (1, 5, 6)), ((2, 1, 4, 5), (3, 5, 6)), ((0, 4, 5), (0, 5, 6))):
+        yield OpCase(f"BatchMatMul {list(left)} {list(right)}", tf.matmul, (real(*left), real(*right)), ("float32", "bfloat16"), tolerance=4)
+    yield OpCase("BatchMatMul adjoint", lambda a, b: [tf.matmul(a, b, adjoint_a=True), tf.matmul(b, a, transpose_b=True)], (real(2, 5, 4), real(2, 5, 4)), ("float32", "float64"))
     yield OpCase("MatMul int64", tf.matmul, (whole(3, 4), whole(4, 5)), ("int64",), gradient=False)
     yield OpCase("Einsum", lambda a, b: tf.einsum("bthd,bshd->bhts", a, b), (real(2, 3, 4, 5), real(2, 6, 4, 5)), ("float32", "float16"))
     yield OpCase("Tensordot", lambda a, b: tf.tensordot(a, b, [[1], [0]]), (real(3, 4, 2), real(4, 5)))
@@ -245,7 +321,10 @@ def _linear_algebra():
 CASES = [
     *_elementwise(),
     *_binary(),
+    *_broadcasts(),
+    *_special_values(),
     *_reductions(),
+    *_reduction_patterns(),
     *_movement(),
     *_indexed(),
     *_contractions(),

@@ -67,7 +67,8 @@ TEST(Execution, LoopsAndBranches) {
   Variable n = b.Declare(i + 1), steps = b.Declare(b.U32(0));
   b.While([&] { return n.Get() != 1; },
           [&] {
-            b.If(n.Get() % 2 == 0, [&] { n.Set(n.Get() / 2); }, [&] { n.Set(n.Get() * 3 + 1); });
+            b.If(
+                n.Get() % 2 == 0, [&] { n.Set(n.Get() / 2); }, [&] { n.Set(n.Get() * 3 + 1); });
             steps.Set(steps.Get() + 1);
           });
   Variable sum = b.Declare(b.U32(0));

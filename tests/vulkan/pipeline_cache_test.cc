@@ -56,7 +56,7 @@ TEST(PipelineCache, EqualModulesShareAPipeline) {
   const Pipeline &a = cache.Get(NumberedKernel(1)), &b = cache.Get(NumberedKernel(1)), &c = cache.Get(NumberedKernel(2));
   EXPECT_EQ(&a, &b);
   EXPECT_NE(&a, &c);
-  uint32_t subgroup = TestDevice().plan().limits.max_subgroup_size;
+  uint32_t subgroup = TestDevice().plan().limits.min_subgroup_size;
   if (TestDevice().plan().limits.subgroup_size_control) {
     const Pipeline& d = cache.Get(NumberedKernel(1), subgroup);
     EXPECT_NE(&a, &d);
