@@ -48,9 +48,10 @@ Value Sign(Builder& b, Value x) {
   return b.Select(none || b.IsNan(x), x, unit);
 }
 
-Value RoundAwayFromZero(Builder& b, Value x) {
+Value RoundAwayFromZero(Emitter& e, Value x) {
+  Builder& b = e.b();
   bool before = b.SetExact(true);
-  Value whole = b.Apply(Math::kTrunc, x), up = AbsoluteFloat(b, x - whole) >= 0.5;
+  Value whole = Trunc(e, x), up = AbsoluteFloat(b, x - whole) >= 0.5;
   Value unit = b.Bitcast(FloatBits(b, b.Constant(x.dtype(), 1.0)) | (FloatBits(b, x) & SignBit(b, x.dtype())), x.dtype());
   Value result = b.Select(up, whole + unit, whole);
   b.SetExact(before);
@@ -74,10 +75,10 @@ Value FloatUnary(Emitter& e, UnaryFunction function, Value x) {
     case UnaryFunction::kTan: return Tan(e, x);
     case UnaryFunction::kTanh: return Tanh(e, x);
     case UnaryFunction::kErf: return Erf(e, x);
-    case UnaryFunction::kFloor: return b.Apply(Math::kFloor, x);
-    case UnaryFunction::kCeil: return b.Apply(Math::kCeil, x);
-    case UnaryFunction::kRoundNearestAfz: return RoundAwayFromZero(b, x);
-    case UnaryFunction::kRoundNearestEven: return b.Apply(Math::kRoundEven, x);
+    case UnaryFunction::kFloor: return Floor(e, x);
+    case UnaryFunction::kCeil: return Ceil(e, x);
+    case UnaryFunction::kRoundNearestAfz: return RoundAwayFromZero(e, x);
+    case UnaryFunction::kRoundNearestEven: return RoundToEven(e, x);
     case UnaryFunction::kIsFinite: return !(b.IsNan(x) || b.IsInf(x));
     default: Fail(ErrorCode::kInternal, "[Arithmetic] function {} has no meaning for {}.", static_cast<int>(function), Name(x.dtype()));
   }

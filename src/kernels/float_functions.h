@@ -23,6 +23,11 @@ spirv::Value Atan2(Emitter& e, spirv::Value y, spirv::Value x);
 // Correctly rounded but for rare cases of one unit, where the device's own may be off by several.
 spirv::Value Sqrt(Emitter& e, spirv::Value x);
 spirv::Value Divide(Emitter& e, spirv::Value a, spirv::Value b);
+// Whole numbers towards zero, down, up, and the nearest (ties to even); the sign of a zero is the argument's.
+spirv::Value Trunc(Emitter& e, spirv::Value x);
+spirv::Value Floor(Emitter& e, spirv::Value x);
+spirv::Value Ceil(Emitter& e, spirv::Value x);
+spirv::Value RoundToEven(Emitter& e, spirv::Value x);
 // The exact remainder with the dividend's sign.
 spirv::Value Fmod(Emitter& e, spirv::Value a, spirv::Value b);
 

@@ -56,8 +56,8 @@ Value Power(Emitter& e, Value x, Value y) {
   FloatFormat f(e, x);
   Builder& b = f.b;
   Value ax = f.Abs(x), ay = f.Abs(y), one = f.C(1), zero = f.C(0);
-  Value whole = b.Apply(Math::kTrunc, y) == y;  // true for infinities
-  Value odd = whole && ay < f.C(0x1p24, 0x1p53) && b.Apply(Math::kTrunc, y * 0.5) * 2.0 != y;
+  Value whole = Trunc(e, y) == y;  // true for infinities
+  Value odd = whole && ay < f.C(0x1p24, 0x1p53) && Trunc(e, y * 0.5) * 2.0 != y;
   Value edge = ax == 0.0 || b.IsInf(ax) || b.IsInf(ay);
   Value power = PositivePower(f, b.Select(edge, one, ax), b.Select(edge, zero, y));
   // At the edges only whether |x| is above 1 and y above 0 matters.

@@ -33,10 +33,14 @@ Reduced ReduceSmall(const FloatFormat& f, Value x) {
   return {angle, f.b.Bitcast(f.b.Convert(n, DType::kS32), DType::kU32)};
 }
 
-// `count` words of 2/pi that start at bit `offset` - 32 after the binary point.
+// Words of zeros before the binary point: a product's first bit may lie as far to the left of it.
+int64_t ZeroBits(const FloatFormat& f) { return f.wide() ? 64 : 32; }
+
+// `count` words of 2/pi that start at bit `offset` - ZeroBits after the binary point.
 std::vector<Value> Window(const FloatFormat& f, Value offset, int count) {
   Builder& b = f.b;
   std::vector<uint32_t> table(TwoOverPi().begin(), TwoOverPi().begin() + (f.wide() ? 40 : 9));
+  if (f.wide()) table.insert(table.begin(), 0);
   Value first = offset >> 5, bit = offset & 31;
   std::vector<Value> words, window;
   for (int k = 0; k <= count; ++k) words.push_back(b.Lookup(table, first + k));
@@ -65,7 +69,7 @@ Reduced ReduceLarge(const FloatFormat& f, Value x) {
   int top = f.wide() ? 64 : 32, spare = top - 1 - f.mantissa;
   Value exponent = b.Convert(word >> f.BitConstant(static_cast<uint64_t>(f.mantissa)), DType::kU32);
   Value fraction = (word << f.BitConstant(static_cast<uint64_t>(spare))) | f.BitConstant(f.SignMask());
-  Value offset = exponent - static_cast<int64_t>(f.bias + top - 1 + 2 - 32);
+  Value offset = exponent - static_cast<int64_t>(f.bias + top - 1 + 2 - ZeroBits(f));
   std::vector<Value> window = Window(f, offset, f.wide() ? 6 : 3), limbs(window.size(), b.U32(0));
   MultiplyAdd(b, limbs, window, b.Convert(fraction, DType::kU32), 0);
   if (f.wide()) MultiplyAdd(b, limbs, window, b.Convert(fraction >> b.U64(32), DType::kU32), 1);

@@ -152,11 +152,13 @@ TEST(RunTimeSizes, MatrixProductsOfMultiples) {
     const program::Program program = Compile(graph, testing::Limits(), options);
     for (const std::vector<int64_t>& sizes : std::vector<std::vector<int64_t>>{{8, 8, 8}, {64, 136, 72}, {8, 200, 16}}) {
       std::mt19937 random(3);
-      const std::vector<reference::Tensor> arguments = {testing::RandomTensor({dtype, {sizes[0], sizes[2]}}, random), testing::RandomTensor({dtype, {sizes[2], sizes[1]}}, random)};
+      const std::vector<reference::Tensor> arguments = {testing::RandomTensor({dtype, {sizes[0], sizes[2]}}, random),
+                                                        testing::RandomTensor({dtype, {sizes[2], sizes[1]}}, random)};
       const reference::Tensor got = testing::RunProgram(program, arguments, true, sizes)[0];
       for (int64_t i = 0; i < sizes[0] * sizes[1]; ++i) {
         double wanted = 0;
-        for (int64_t j = 0; j < sizes[2]; ++j) wanted += arguments[0].elements[i / sizes[1] * sizes[2] + j].f * arguments[1].elements[j * sizes[1] + i % sizes[1]].f;
+        for (int64_t j = 0; j < sizes[2]; ++j)
+          wanted += arguments[0].elements[i / sizes[1] * sizes[2] + j].f * arguments[1].elements[j * sizes[1] + i % sizes[1]].f;
         ASSERT_NEAR(got.elements[i].f, wanted, dtype == DType::kF16 ? 0.05 + 2e-3 * std::abs(wanted) : 1e-3) << "element " << i;
       }
     }

@@ -196,23 +196,30 @@ TEST(Arith, FloatRemainders) {
   if (Device::Get().limits().float64) CheckPairs<double>(BinaryFunction::kRemainder, std::fmod, 0, "fmod f64");
 }
 
-TEST(Arith, SmallFloatFunctions) {
-  std::vector<float> x = Arguments<float>(500);
-  x.insert(x.end(), {0.49999997f, -0.49999997f, 8388609.0f, 3.5f, -0.3f, -1.5f});
-  auto same = [&](UnaryFunction f, float (*reference)(float)) {
+template <class T>
+void CheckSmallFunctions() {
+  std::vector<T> x = Arguments<T>(500);
+  for (double v : {0.49999997, -0.49999997, 0.49999999999999994, 8388609.0, 4503599627370497.5, -34015958.715037927, 30996267287067.402, 2.5, 3.5, -0.3, -1.5, -0.0}) {
+    x.push_back(static_cast<T>(v));
+  }
+  auto same = [&](UnaryFunction f, T (*reference)(T)) {
     auto y = Unary(f, x);
     for (size_t k = 0; k < x.size(); ++k) {
-      float want = reference(x[k]);
+      T want = reference(x[k]);
       EXPECT_TRUE(std::isnan(want) ? std::isnan(y[k]) : want == y[k] && std::signbit(want) == std::signbit(y[k])) << static_cast<int>(f) << " of " << x[k] << ": " << y[k];
     }
   };
-  same(UnaryFunction::kAbs, [](float v) { return std::fabs(v); });
-  same(UnaryFunction::kNegate, [](float v) { return -v; });
-  same(UnaryFunction::kFloor, [](float v) { return std::floor(v); });
-  same(UnaryFunction::kCeil, [](float v) { return std::ceil(v); });
-  same(UnaryFunction::kRoundNearestAfz, [](float v) { return std::round(v); });
-  same(UnaryFunction::kRoundNearestEven, [](float v) { return std::nearbyint(v); });
-  same(UnaryFunction::kSign, [](float v) { return v == 0 || std::isnan(v) ? v : std::copysign(1.0f, v); });
+  same(UnaryFunction::kAbs, [](T v) { return std::fabs(v); });
+  same(UnaryFunction::kNegate, [](T v) { return -v; });
+  same(UnaryFunction::kFloor, [](T v) { return std::floor(v); });
+  same(UnaryFunction::kCeil, [](T v) { return std::ceil(v); });
+  same(UnaryFunction::kRoundNearestAfz, [](T v) { return std::round(v); });
+  same(UnaryFunction::kRoundNearestEven, [](T v) { return std::nearbyint(v); });
+  same(UnaryFunction::kSign, [](T v) { return v == 0 || std::isnan(v) ? v : std::copysign(T(1), v); });
+}
+TEST(Arith, SmallFloatFunctions) {
+  CheckSmallFunctions<float>();
+  if (Device::Get().limits().float64) CheckSmallFunctions<double>();
 }
 
 // ---- Integers ----

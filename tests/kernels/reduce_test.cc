@@ -505,6 +505,26 @@ TEST(Reduce, RunTimeSizesOfBoth) {
   ExpectRunTimeSums({Size::Symbol(0), Size::Symbol(1), 8}, {1, 2}, {{0, 1}, {1, 0}, {1, 1}, {5, 7}, {2, 3000}});
 }
 
+// Registers that were never set often hold 0, which is greater than all these numbers.
+TEST(Reduce, LanesWithoutElementsDoNotCount) {
+  const Fold greatest = [](double a, double b) { return std::max(a, b); };
+  for (const auto& [input, dimensions] :
+       std::vector<std::pair<Shape, Sizes>>{{{Size::Symbol(0)}, {0}}, {{3, Size::Symbol(0)}, {1}}, {{Size::Symbol(0), 36}, {0}}, {{Size::Symbol(0), 7}, {0}}}) {
+    auto spec = SpecOf(input, dimensions, DType::kF32, -100);
+    spec.initial_is_identity = false;
+    spec.combiner = Maximum();
+    const auto variants = Variants(spec);
+    for (const int64_t count : {0, 1, 2, 5, 100}) {
+      Sizes sizes;
+      for (const Size& size : input) sizes.push_back(Evaluate(size, {count}));
+      Numbers values = WholeNumbers(DType::kF32, static_cast<size_t>(Count(sizes)), 8);
+      for (double& v : values) v -= 10;
+      const Numbers expected = Reference(sizes, dimensions, values, -100, greatest);
+      for (const Variant& v : variants) EXPECT_EQ(Reduced(spec, v.kernels, sizes, values, {count}), expected) << count << " on " << v.name;
+    }
+  }
+}
+
 // ---- Floating-point sums, limits ----
 
 TEST(Reduce, SumsOfRealNumbersAreExactEnoughAndTheSameEachTime) {

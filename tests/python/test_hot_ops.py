@@ -146,7 +146,7 @@ def _optimizer(name, slots, scalars, gradient="grad", **attributes):
     return pytest.param(name, slots, scalars, gradient, attributes, id=name + "".join(f" {k}" for k, on in attributes.items() if on))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize(
     "name,slots,scalars,gradient,attributes",
     [
@@ -181,7 +181,7 @@ def test_optimizers_agree_with_cpu(name, slots, scalars, gradient, attributes, d
 
     expected = run("/CPU:0")
     for n, x in run(device).items():
-        np.testing.assert_allclose(x, expected[n], rtol={"float32": 1e-5, "float64": 1e-12, "bfloat16": 5e-2}[dtype], atol=1e-2 if dtype == "bfloat16" else 1e-7, err_msg=n)
+        np.testing.assert_allclose(x, expected[n], rtol={"float32": 1e-5, "float64": 1e-12, "float16": 1e-2}[dtype], atol=2e-3 if dtype == "float16" else 1e-7, err_msg=n)
 
 
 @pytest.mark.parametrize(
