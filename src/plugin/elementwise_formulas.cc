@@ -68,7 +68,8 @@ Expression AddAll(const std::vector<Expression>& x) {
   return sum;
 }
 
-Expression SignOrZero(E x) { return IsFloat(x.dtype()) ? Select(x != x, Zero(x), ir::Sign(x)) : ir::Sign(x); }
+// A zero's sign is dropped; NaN stays NaN.
+Expression Sign(E x) { return IsFloat(x.dtype()) ? Select(x == 0.0, Zero(x), ir::Sign(x)) : ir::Sign(x); }
 Expression Round(E x) { return IsFloat(x.dtype()) ? Apply(Op::kRoundNearestEven, x) : x; }
 Expression ShiftRight(E x, E y) { return Apply(IsUnsigned(x.dtype()) ? Op::kShiftRightLogical : Op::kShiftRightArithmetic, x, y); }
 
@@ -96,7 +97,7 @@ const ElementwiseRow kUnary[] = {
     {"Round", Round},
     {"Rsqrt", ir::Rsqrt},
     {"Sigmoid", ir::Logistic},
-    {"Sign", SignOrZero},
+    {"Sign", Sign},
     {"Sin", [](E x) { return Apply(Op::kSin, x); }},
     {"Softplus", Softplus},
     {"Softsign", [](E x) { return x / (Abs(x) + 1.0); }},

@@ -13,7 +13,7 @@ enum class ShapeRule : uint8_t {
   kBroadcast,   // NumPy's rules, two operands
   kSame,        // all equal
   kSameCount,   // equally many elements; the result has operand 0's shape
-  kEqual,       // kBroadcast, but the generic kernel's for shapes that do not fit where the op's attribute asks for no error
+  kEqual,       // kBroadcast; where the op's attribute asks for no error, shapes that do not fit make one false
   kSelect,      // a condition that is a scalar or has the shape of the other two
   kSelectV2,    // NumPy's rules, three operands
   kClip,        // bounds that are scalars or have operand 0's shape

@@ -17,6 +17,7 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
 constexpr int kMostAddends = 16;
+constexpr uint64_t kShapesDiffer = ~uint64_t{0};  // the pattern of tensors that are unequal because of their shapes
 
 // The shapes that a rule works out.
 struct Shapes {
@@ -60,12 +61,13 @@ class HotElementwise : public HotOp {
     if (shapes.operands.empty()) {
       for (const Tensor* input : inputs) shapes.operands.push_back(&input->shape());
     }
-    if (call.route == HotCall::Route::kProgram) DescribeBroadcast(shapes.result, shapes.operands, call);
+    if (call.route == HotCall::Route::kProgram && call.pattern != kShapesDiffer) DescribeBroadcast(shapes.result, shapes.operands, call);
     call.outputs.push_back(std::move(shapes.result));
     return absl::OkStatus();
   }
 
   void Build(uint64_t pattern, ir::Graph& graph) const override {
+    if (pattern == kShapesDiffer) return BuildUnequal(graph);
     const BroadcastOperands operands = AddBroadcastParameters(pattern, dtypes_, result_, graph);
     graph.outputs = {row_.Result({operands.values, attributes_.alpha, result_}).value()};
     graph.aliases = {operands.whole};
@@ -122,8 +124,19 @@ class HotElementwise : public HotOp {
     if (attributes_.incompatible_shape_error) {
       return InvalidArgumentError(StrCat("Incompatible shapes: ", inputs[0]->shape().DebugString(), " vs. ", inputs[1]->shape().DebugString()));
     }
-    call.route = HotCall::Route::kGenericDoor;
+    shapes.result = TensorShape({});
+    call.pattern = kShapesDiffer;
+    call.sizes = {inputs[0]->NumElements(), inputs[1]->NumElements()};
     return absl::OkStatus();
+  }
+
+  // One answer for all, whatever the elements are.
+  void BuildUnequal(ir::Graph& graph) const {
+    graph.symbol_count = 2;
+    for (int i = 0; i < 2; ++i) graph.AddParameter({dtypes_[i], {Size::Symbol(i)}});
+    const auto answer = std::make_shared<const std::vector<uint8_t>>(1, attributes_.op == "NotEqual");
+    graph.outputs = {graph.Add(ir::Op::kConstant, {}, {{DType::kBool, {}}}, ir::ConstantAttr{answer, true})};
+    graph.aliases = {-1};
   }
 
   absl::Status SelectOne(HotInputs inputs, Shapes& shapes, HotCall& call) const {

@@ -119,7 +119,7 @@ TEST(Conditional, TakesEachBranch) {
     const auto graph = Parse(R"(graph "switch" symbols=0 {
   %0 = parameter() dims=[0] : s32[]
   %1 = parameter() dims=[1] : f32[9]
-  %2 = conditional(%0, %1) : (f32[9], f32[]) with 3
+  %2 = case(%0, %1) : (f32[9], f32[]) with 3
     graph "a" symbols=0 {
       %0 = parameter() dims=[0] : f32[9]
       %1 = constant() splat<1> : f32[]
@@ -153,7 +153,7 @@ TEST(Conditional, OnABool) {
     const auto graph = Parse(R"(graph "if" symbols=0 {
   %0 = parameter() dims=[0] : pred[]
   %1 = parameter() dims=[1] : f32[3]
-  %2 = conditional(%0, %1) : f32[3] with 2
+  %2 = case(%0, %1) : f32[3] with 2
     graph "then" symbols=0 {
       %0 = parameter() dims=[0] : f32[3]
       %1 = exponential(%0) : f32[3]

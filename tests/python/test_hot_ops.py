@@ -66,7 +66,9 @@ def test_a_new_shape_compiles_nothing(name, compiled):
 
 
 @pytest.mark.parametrize(
-    "function", [tf.exp, lambda x: tf.sqrt(tf.abs(x)), lambda x: x / 3.0, lambda x: raw.Max(input=x, axis=[0]), lambda x: raw.MatMul(a=x, b=x, transpose_a=True)], ids=range(5)
+    "function",
+    [tf.exp, lambda x: tf.sqrt(tf.abs(x)), lambda x: x / 3.0, lambda x: raw.Max(input=x, axis=[0]), lambda x: raw.MatMul(a=x, b=x, transpose_a=True)],
+    ids=range(5),
 )
 def test_shapes_never_seen_compile_nothing(function, compiled):
     for shape in ((3, 5), (4, 6), (9, 11)):
@@ -82,6 +84,16 @@ def test_results_of_many_shapes_in_sequence(rng):
         b = rng.normal(size=np.where(rng.random(rank) < 0.4, 1, shape)[rng.integers(0, rank + 1) :]).astype(np.float32)
         np.testing.assert_array_equal(tf.constant(a) - tf.constant(b), a - b)
         np.testing.assert_array_equal(tf.where(tf.constant(a) > 0, a, b), np.where(a > 0, a, b))
+
+
+@pytest.mark.parametrize(
+    "a,b", [((2, 3, 4, 5, 6, 2), (3, 1, 5, 1, 2)), ((2, 1, 2, 1, 2, 1, 2, 1, 2), (2, 1, 2, 1, 2, 1, 2, 1)), ((2, 1) * 5, (1, 2) * 5)], ids=range(3)
+)
+def test_more_dimensions_than_the_cpu_broadcasts(a, b, rng):
+    """The last has more of them than are built with run-time sizes."""
+    x, y = rng.normal(size=a).astype(np.float32), rng.normal(size=b).astype(np.float32)
+    np.testing.assert_array_equal(tf.constant(x) - tf.constant(y), x - y)
+    np.testing.assert_array_equal(tf.constant(x) < tf.constant(y), x < y)
 
 
 def test_a_tensor_that_is_still_held_is_not_overwritten():
@@ -156,7 +168,12 @@ def _optimizer(name, slots, scalars, gradient="grad", **attributes):
         _optimizer("ResourceApplyKerasMomentum", ["accum"], {"lr": 0.1, "momentum": 0.9}),
         _optimizer("ResourceApplyKerasMomentum", ["accum"], {"lr": 0.1, "momentum": 0.9}, use_nesterov=True),
         _optimizer("ResourceApplyAdam", ["m", "v"], {"beta1_power": 0.9, "beta2_power": 0.99, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3}),
-        _optimizer("ResourceApplyAdam", ["m", "v"], {"beta1_power": 0.9, "beta2_power": 0.99, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3}, use_nesterov=True),
+        _optimizer(
+            "ResourceApplyAdam",
+            ["m", "v"],
+            {"beta1_power": 0.9, "beta2_power": 0.99, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3},
+            use_nesterov=True,
+        ),
         _optimizer("ResourceApplyAdaMax", ["m", "v"], {"beta1_power": 0.9, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3}),
         _optimizer("ResourceApplyAdagrad", ["accum"], {"lr": 0.1}),
         _optimizer("ResourceApplyAdagradV2", ["accum"], {"lr": 0.1, "epsilon": 1e-3}),
@@ -181,7 +198,9 @@ def test_optimizers_agree_with_cpu(name, slots, scalars, gradient, attributes, d
 
     expected = run("/CPU:0")
     for n, x in run(device).items():
-        np.testing.assert_allclose(x, expected[n], rtol={"float32": 1e-5, "float64": 1e-12, "float16": 1e-2}[dtype], atol=2e-3 if dtype == "float16" else 1e-7, err_msg=n)
+        np.testing.assert_allclose(
+            x, expected[n], rtol={"float32": 1e-5, "float64": 1e-12, "float16": 1e-2}[dtype], atol=2e-3 if dtype == "float16" else 1e-7, err_msg=n
+        )
 
 
 @pytest.mark.parametrize(
@@ -189,15 +208,27 @@ def test_optimizers_agree_with_cpu(name, slots, scalars, gradient, attributes, d
     [
         (lambda: tf.ones([2, 3]) + tf.ones([4]), r"Incompatible shapes: \[2,3\] vs. \[4\]"),
         (lambda: raw.MatMul(a=tf.ones([2, 3]), b=tf.ones([4, 5])), r"Matrix size-incompatible: In\[0\]: \[2,3\], In\[1\]: \[4,5\]"),
-        (lambda: raw.BatchMatMulV2(x=tf.ones([2, 2, 3]), y=tf.ones([3, 3, 4])), r"In\[0\] and In\[1\] must have compatible batch dimensions: \[2,2,3\] vs. \[3,3,4\]"),
+        (
+            lambda: raw.BatchMatMulV2(x=tf.ones([2, 2, 3]), y=tf.ones([3, 3, 4])),
+            r"In\[0\] and In\[1\] must have compatible batch dimensions: \[2,2,3\] vs. \[3,3,4\]",
+        ),
         (lambda: raw.Sum(input=tf.ones([2]), axis=[3]), r"Invalid reduction dimension \(3 for input with 1 dimension"),
         (lambda: raw.Sum(input=tf.ones([2, 3]), axis=[1, -1]), r"Axes contains duplicate dimension: 1"),
         (lambda: raw.ReluGrad(gradients=tf.ones([2]), features=tf.ones([3])), r"must have the same size and shape"),
-        (lambda: raw.BiasAdd(value=tf.ones([2, 4]), bias=tf.ones([3])), r"Must provide as many biases as the last dimension of the input tensor: \[3\] vs. \[2,4\]"),
+        (
+            lambda: raw.BiasAdd(value=tf.ones([2, 4]), bias=tf.ones([3])),
+            r"Must provide as many biases as the last dimension of the input tensor: \[3\] vs. \[2,4\]",
+        ),
         (lambda: raw.SelectV2(condition=[True, False], t=tf.ones([3]), e=1.0), r"must be broadcastable"),
         (lambda: tf.Variable([1.0, 2.0]).assign_add(tf.ones([2])[None][0, :1]), r"."),
-        (lambda: raw.AssignAddVariableOp(resource=tf.Variable([1.0, 2.0]).handle, value=tf.ones([3])), r"Cannot update variable with shape \[2\] using a Tensor with shape \[3\]"),
-        (lambda: raw.ResourceApplyGradientDescent(var=tf.Variable([1.0, 2.0]).handle, alpha=1.0, delta=tf.ones([3])), r"var and delta do not have the same shape"),
+        (
+            lambda: raw.AssignAddVariableOp(resource=tf.Variable([1.0, 2.0]).handle, value=tf.ones([3])),
+            r"Cannot update variable with shape \[2\] using a Tensor with shape \[3\]",
+        ),
+        (
+            lambda: raw.ResourceApplyGradientDescent(var=tf.Variable([1.0, 2.0]).handle, alpha=1.0, delta=tf.ones([3])),
+            r"var and delta do not have the same shape",
+        ),
         (lambda: raw.ResourceApplyGradientDescent(var=tf.Variable([1.0]).handle, alpha=[1.0], delta=tf.ones([1])), r"alpha is not a scalar: \[1\]"),
         (lambda: raw.Softmax(logits=1.0), r"logits must have >= 1 dimension"),
     ],
