@@ -30,14 +30,41 @@ void Check(VkResult result, const char* what) {
 
 }  // namespace
 
-#define TFVK_FIXTURE_INSTANCE(X)                                                                                                                  \
-  X(EnumeratePhysicalDevices) X(EnumerateDeviceExtensionProperties) X(GetPhysicalDeviceProperties2) X(GetPhysicalDeviceFeatures2) X(GetPhysicalDeviceMemoryProperties) X(CreateDevice)    \
-  X(GetPhysicalDeviceQueueFamilyProperties) X(GetDeviceProcAddr)
-#define TFVK_FIXTURE_DEVICE(X)                                                                                                                    \
-  X(GetDeviceQueue) X(CreateBuffer) X(DestroyBuffer) X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory) \
-  X(GetBufferDeviceAddress) X(CreatePipelineLayout) X(CreateShaderModule) X(DestroyShaderModule) X(CreateComputePipelines) X(DestroyPipeline)        \
-  X(CreateCommandPool) X(ResetCommandPool) X(AllocateCommandBuffers) X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline)                   \
-  X(CmdPushConstants) X(CmdDispatch) X(CmdPipelineBarrier) X(QueueSubmit) X(QueueWaitIdle)
+#define TFVK_FIXTURE_INSTANCE(X)            \
+  X(EnumeratePhysicalDevices)               \
+  X(EnumerateDeviceExtensionProperties)     \
+  X(GetPhysicalDeviceProperties2)           \
+  X(GetPhysicalDeviceFeatures2)             \
+  X(GetPhysicalDeviceMemoryProperties)      \
+  X(CreateDevice)                           \
+  X(GetPhysicalDeviceQueueFamilyProperties) \
+  X(GetDeviceProcAddr)
+#define TFVK_FIXTURE_DEVICE(X)   \
+  X(GetDeviceQueue)              \
+  X(CreateBuffer)                \
+  X(DestroyBuffer)               \
+  X(GetBufferMemoryRequirements) \
+  X(AllocateMemory)              \
+  X(FreeMemory)                  \
+  X(BindBufferMemory)            \
+  X(MapMemory)                   \
+  X(GetBufferDeviceAddress)      \
+  X(CreatePipelineLayout)        \
+  X(CreateShaderModule)          \
+  X(DestroyShaderModule)         \
+  X(CreateComputePipelines)      \
+  X(DestroyPipeline)             \
+  X(CreateCommandPool)           \
+  X(ResetCommandPool)            \
+  X(AllocateCommandBuffers)      \
+  X(BeginCommandBuffer)          \
+  X(EndCommandBuffer)            \
+  X(CmdBindPipeline)             \
+  X(CmdPushConstants)            \
+  X(CmdDispatch)                 \
+  X(CmdPipelineBarrier)          \
+  X(QueueSubmit)                 \
+  X(QueueWaitIdle)
 
 struct Device::State {
 #define TFVK_DECLARE(name) PFN_vk##name name = nullptr;
@@ -195,7 +222,8 @@ void Device::State::ReadMatrices(bool bfloat16) {
   const auto dtype = [&](VkComponentTypeKHR t, DType* to) {
     if (t == VK_COMPONENT_TYPE_BFLOAT16_KHR && bfloat16) return *to = DType::kBF16, true;
     if (t > VK_COMPONENT_TYPE_UINT64_KHR) return false;
-    constexpr DType kTypes[] = {DType::kF16, DType::kF32, DType::kF64, DType::kS8, DType::kS16, DType::kS32, DType::kS64, DType::kU8, DType::kU16, DType::kU32, DType::kU64};
+    constexpr DType kTypes[] = {DType::kF16, DType::kF32, DType::kF64, DType::kS8,  DType::kS16, DType::kS32,
+                                DType::kS64, DType::kU8,  DType::kU16, DType::kU32, DType::kU64};
     *to = kTypes[t];
     return true;
   };
@@ -207,7 +235,8 @@ void Device::State::ReadMatrices(bool bfloat16) {
   for (const VkCooperativeMatrixPropertiesKHR& p : all) {
     kernels::MatrixShape shape{p.MSize, p.NSize, p.KSize};
     if (p.scope != VK_SCOPE_SUBGROUP_KHR || p.saturatingAccumulation) continue;
-    if (dtype(p.AType, &shape.a) && dtype(p.BType, &shape.b) && dtype(p.CType, &shape.c) && dtype(p.ResultType, &shape.result)) limits.matrices.push_back(shape);
+    if (dtype(p.AType, &shape.a) && dtype(p.BType, &shape.b) && dtype(p.CType, &shape.c) && dtype(p.ResultType, &shape.result))
+      limits.matrices.push_back(shape);
   }
 }
 
@@ -374,10 +403,18 @@ std::vector<uint64_t> ArgumentWords(const kernels::Kernel& kernel, const std::ve
   std::vector<uint64_t> words;
   for (const auto& argument : kernel.arguments) {
     switch (argument.kind) {
-      case Kind::kRead: words.push_back(operands.at(static_cast<size_t>(argument.index)).address()); break;
-      case Kind::kWrite: words.push_back(results.at(static_cast<size_t>(argument.index)).address()); break;
-      case Kind::kScratch: words.push_back(scratch.address()); break;
-      case Kind::kSize: words.push_back(static_cast<uint64_t>(symbols.at(static_cast<size_t>(argument.index)))); break;
+      case Kind::kRead:
+        words.push_back(operands.at(static_cast<size_t>(argument.index)).address());
+        break;
+      case Kind::kWrite:
+        words.push_back(results.at(static_cast<size_t>(argument.index)).address());
+        break;
+      case Kind::kScratch:
+        words.push_back(scratch.address());
+        break;
+      case Kind::kSize:
+        words.push_back(static_cast<uint64_t>(symbols.at(static_cast<size_t>(argument.index))));
+        break;
     }
   }
   return words;

@@ -4,6 +4,7 @@
 usage: dump_keras_hlo.py [--only name,...] [--policy float32|mixed_float16|mixed_bfloat16] DIRECTORY
 Needs the stock tensorflow-cpu wheel only. Source locations and the names of ops are left out; TensorFlow's op types stay.
 """
+
 import argparse
 import os
 import re
@@ -39,8 +40,17 @@ def mlp_sgd():
 
 
 def cnn():
-    model = sequence(keras.Input((12, 12, 3)), L.Conv2D(8, 3, activation="relu"), L.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
-                     L.MaxPooling2D(), L.BatchNormalization(), L.AveragePooling2D(2, padding="same"), L.Flatten(), L.Dropout(0.3), L.Dense(10))
+    model = sequence(
+        keras.Input((12, 12, 3)),
+        L.Conv2D(8, 3, activation="relu"),
+        L.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+        L.MaxPooling2D(),
+        L.BatchNormalization(),
+        L.AveragePooling2D(2, padding="same"),
+        L.Flatten(),
+        L.Dropout(0.3),
+        L.Dense(10),
+    )
     return model, images(4, 12, 3, 10), keras.optimizers.Adam(1e-3)
 
 

@@ -78,8 +78,20 @@ class Walk {
 
 bool IsExpensive(Op op) {
   switch (op) {
-    case Op::kExp: case Op::kExpm1: case Op::kLog: case Op::kLog1p: case Op::kLogistic: case Op::kCbrt: case Op::kSin: case Op::kCos: case Op::kTan:
-    case Op::kTanh: case Op::kErf: case Op::kPower: case Op::kAtan2: case Op::kRemainder:
+    case Op::kExp:
+    case Op::kExpm1:
+    case Op::kLog:
+    case Op::kLog1p:
+    case Op::kLogistic:
+    case Op::kCbrt:
+    case Op::kSin:
+    case Op::kCos:
+    case Op::kTan:
+    case Op::kTanh:
+    case Op::kErf:
+    case Op::kPower:
+    case Op::kAtan2:
+    case Op::kRemainder:
       return true;
     default:
       return false;
@@ -115,11 +127,21 @@ bool IsTrivial(const Node& node) {
 double Cost(const Node& node) {
   if (IsExpensive(node.op)) return 20;
   switch (node.op) {
-    case Op::kDivide: case Op::kSqrt: case Op::kRsqrt:
+    case Op::kDivide:
+    case Op::kSqrt:
+    case Op::kRsqrt:
       return 6;
-    case Op::kConstant: case Op::kReshape: case Op::kBroadcast: case Op::kIota: case Op::kDimensionSize:
+    case Op::kConstant:
+    case Op::kReshape:
+    case Op::kBroadcast:
+    case Op::kIota:
+    case Op::kDimensionSize:
       return 0;
-    case Op::kGather: case Op::kPad: case Op::kConcatenate: case Op::kDynamicSlice: case Op::kDynamicUpdateSlice:
+    case Op::kGather:
+    case Op::kPad:
+    case Op::kConcatenate:
+    case Op::kDynamicSlice:
+    case Op::kDynamicUpdateSlice:
       return 4;
     default:
       return 1;
@@ -139,7 +161,8 @@ Slot SlotOf(const Node& hero, int operand) {
   switch (hero.op) {
     case Op::kSort:
       return Slot::kFused;
-    case Op::kReduce: case Op::kReduceWindow:
+    case Op::kReduce:
+    case Op::kReduceWindow:
       return operand < count / 2 ? Slot::kFused : Slot::kScalar;
     case Op::kSelectAndScatter:
       return operand == 2 ? Slot::kScalar : Slot::kMemory;

@@ -34,9 +34,9 @@ double EstimatedBytes(const ir::TensorType& type);
 
 // How a hero uses operand i.
 enum class Slot : uint8_t {
-  kMemory,   // as a whole tensor in memory
-  kFused,    // element by element: a producer may be computed inside the launch
-  kScalar,   // one element, read once by each invocation at most
+  kMemory,  // as a whole tensor in memory
+  kFused,   // element by element: a producer may be computed inside the launch
+  kScalar,  // one element, read once by each invocation at most
 };
 Slot SlotOf(const ir::Node& hero, int operand);
 // How often a hero evaluates elements of a kFused operand in all.
@@ -54,7 +54,7 @@ struct Access {
   bool too_large = false;                      // the walk was given up
 
   bool ReadsOnlyAtIdentity(ir::Value v) const;
-  double EvaluationsOf(ir::Value v) const;     // over its contexts
+  double EvaluationsOf(ir::Value v) const;  // over its contexts
 };
 inline constexpr int kIdentity = 0;
 inline constexpr int kWhole = -1;

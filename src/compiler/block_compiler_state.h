@@ -59,9 +59,9 @@ class BlockCompiler {
   std::vector<Fusion> fusions_;
   std::vector<Item> items_;
   std::map<ir::Value, program::BufferSlice> slices_;
-  std::map<ir::Value, int> place_of_;      // outputs that are computed where they belong
-  std::map<ir::Value, int> pending_reads_; // by items not emitted yet
-  std::set<int> own_;                      // temporaries of this block that hold one value
+  std::map<ir::Value, int> place_of_;                    // outputs that are computed where they belong
+  std::map<ir::Value, int> pending_reads_;               // by items not emitted yet
+  std::set<int> own_;                                    // temporaries of this block that hold one value
   std::vector<std::pair<ir::Value, int>> final_copies_;  // into places, when all else is done
   program::Block block_;
 };

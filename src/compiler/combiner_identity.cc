@@ -42,7 +42,9 @@ bool IsIntegerIdentity(Op op, DType dtype, int64_t value) {
   const uint64_t raw = static_cast<uint64_t>(value) & ones;
   const uint64_t sign = uint64_t{1} << (bits - 1);
   switch (op) {
-    case Op::kAdd: case Op::kOr: case Op::kXor:
+    case Op::kAdd:
+    case Op::kOr:
+    case Op::kXor:
       return raw == 0;
     case Op::kMultiply:
       return raw == 1;

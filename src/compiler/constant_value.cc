@@ -63,7 +63,8 @@ int64_t IntegerOf(DType dtype, const uint8_t* bytes) {
       return Read<uint16_t>(bytes);
     case DType::kU32:
       return Read<uint32_t>(bytes);
-    case DType::kS64: case DType::kU64:
+    case DType::kS64:
+    case DType::kU64:
       return Read<int64_t>(bytes);
     default:
       Fail(ErrorCode::kInternal, "{} is not an integer dtype", Name(dtype));

@@ -77,9 +77,9 @@ class Describer {
       list += (list.empty() ? "" : ", ") + SliceText(a.slice) + (a.kind == LaunchArgument::Kind::kReadWrite ? "*" : "");
     }
     const kernels::WorkgroupCount& groups = kernel.workgroups;
-    text_ += fmt::format("launch {}({}) -> {}  k{} x{}{}{}  // {}\n", kernel.module.name, reads, writes, launch.kernel, CountText(groups.sizes, 1),
-                         groups.divisor != 1 ? fmt::format("/{}", groups.divisor) : "", groups.factor != 1 ? fmt::format("*{}", groups.factor) : "",
-                         launch.name);
+    text_ +=
+        fmt::format("launch {}({}) -> {}  k{} x{}{}{}  // {}\n", kernel.module.name, reads, writes, launch.kernel, CountText(groups.sizes, 1),
+                    groups.divisor != 1 ? fmt::format("/{}", groups.divisor) : "", groups.factor != 1 ? fmt::format("*{}", groups.factor) : "", launch.name);
   }
   void Action(const program::Copy& copy, int) { text_ += fmt::format("copy {} -> {}\n", SliceText(copy.source), SliceText(copy.destination)); }
   void Action(const program::Fill& fill, int) { text_ += fmt::format("fill {} with {:#010x}\n", SliceText(fill.destination), fill.pattern); }

@@ -81,7 +81,8 @@ Value ElementEmitter::Pad(const ir::Node& node, const Index& index) {
     inside = inside && (i < e_.SizeOf(size));
     from.push_back(i);
   }
-  return Choose(inside, [&] { return this->At(operand, from); }, [&] { return Scalar(node.operands[1]); }, node.type().dtype);
+  return Choose(
+      inside, [&] { return this->At(operand, from); }, [&] { return Scalar(node.operands[1]); }, node.type().dtype);
 }
 
 Value ElementEmitter::Concatenate(const ir::Node& node, const Index& index) {
@@ -144,7 +145,8 @@ Value ElementEmitter::DynamicUpdateSlice(const ir::Node& node, const Position& a
     moved.push_back(index[d] - ClampedStart(Scalar(node.operands[2 + d]), whole[d], part[d]));
     inside = inside && (moved.back() < e_.SizeOf(part[d]));
   }
-  return Choose(inside, [&] { return this->At(update, moved); }, [&] { return Element(node.operands[0], at); }, node.type().dtype);
+  return Choose(
+      inside, [&] { return this->At(update, moved); }, [&] { return Element(node.operands[0], at); }, node.type().dtype);
 }
 
 Value ElementEmitter::Gather(const ir::Node& node, const Index& index) {
@@ -181,7 +183,8 @@ Value ElementEmitter::Choose(Value condition, const std::function<Value()>& then
     chosen.Set(value());
     values_.Pop();
   };
-  b.If(condition, [&] { branch(then); }, [&] { branch(otherwise); });
+  b.If(
+      condition, [&] { branch(then); }, [&] { branch(otherwise); });
   return chosen.Get();
 }
 

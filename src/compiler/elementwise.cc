@@ -70,8 +70,23 @@ Value EmitElementwise(kernels::Emitter& e, const ir::Node& node, const std::vect
 
 bool RoundsResult(Op op) {
   switch (op) {
-    case Op::kAbs: case Op::kNegate: case Op::kSign: case Op::kNot: case Op::kConvert: case Op::kBitcastConvert: case Op::kMaximum: case Op::kMinimum:
-    case Op::kSelect: case Op::kClamp: case Op::kCompare: case Op::kIsFinite: case Op::kPopcnt: case Op::kClz: case Op::kAnd: case Op::kOr: case Op::kXor:
+    case Op::kAbs:
+    case Op::kNegate:
+    case Op::kSign:
+    case Op::kNot:
+    case Op::kConvert:
+    case Op::kBitcastConvert:
+    case Op::kMaximum:
+    case Op::kMinimum:
+    case Op::kSelect:
+    case Op::kClamp:
+    case Op::kCompare:
+    case Op::kIsFinite:
+    case Op::kPopcnt:
+    case Op::kClz:
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
       return false;
     default:
       return true;

@@ -24,8 +24,8 @@ constexpr size_t kMaxContexts = 4;
 
 // Who needs a node's results.
 struct Demand {
-  bool memory = false;      // some launch or output needs it in memory
-  std::set<int> fusions;    // launches that use it element by element
+  bool memory = false;    // some launch or output needs it in memory
+  std::set<int> fusions;  // launches that use it element by element
 };
 
 // Goes backwards through the graph and puts every node into launches.

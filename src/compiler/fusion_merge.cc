@@ -18,13 +18,17 @@ using ir::Value;
 constexpr size_t kMaxOperands = 24, kMaxScalarOperands = 48, kMaxContractionOperands = 16;
 constexpr size_t kMaxOutputs = 12, kMaxContractionOutputs = 4;
 constexpr double kMaxEmissions = 400;
-constexpr double kSmall = 32768;       // elements, below which a launch costs more than its work
+constexpr double kSmall = 32768;  // elements, below which a launch costs more than its work
 constexpr size_t kSiblingsLookedAt = 16;
 
 bool HasEpilogue(const Fusion& fusion) {
   if (fusion.is_map()) return false;
   switch (fusion.hero()->op) {
-    case Op::kReduce: case Op::kReduceWindow: case Op::kSelectAndScatter: case Op::kDot: case Op::kConvolution:
+    case Op::kReduce:
+    case Op::kReduceWindow:
+    case Op::kSelectAndScatter:
+    case Op::kDot:
+    case Op::kConvolution:
       return true;
     default:
       return false;
@@ -36,9 +40,8 @@ bool IsContraction(const Fusion& fusion) { return !fusion.is_map() && (fusion.he
 bool IsReduction(const Fusion& fusion) { return !fusion.is_map() && fusion.hero()->op == Op::kReduce; }
 
 bool SharesRead(const Fusion& a, const Fusion& b) {
-  return std::any_of(a.access.reads.begin(), a.access.reads.end(), [&](const auto& read) {
-    return b.access.reads.count(read.first) && EstimatedCount(read.first.type().shape) > 1;
-  });
+  return std::any_of(a.access.reads.begin(), a.access.reads.end(),
+                     [&](const auto& read) { return b.access.reads.count(read.first) && EstimatedCount(read.first.type().shape) > 1; });
 }
 
 class Merger {

@@ -60,11 +60,15 @@ class Boundaries {
         const int64_t here = source(d), next = source(d + 1);
         return (here < 0 && next < 0) || (here >= 0 && next == here + 1);
       }
-      case Op::kSlice: case Op::kPad: case Op::kDynamicSlice: case Op::kDynamicUpdateSlice: {
+      case Op::kSlice:
+      case Op::kPad:
+      case Op::kDynamicSlice:
+      case Op::kDynamicUpdateSlice: {
         const Shape& inner = node.operand_type(node.op == Op::kDynamicUpdateSlice ? 1 : 0).shape;
         return inner[d + 1] == shape[d + 1] && !(node.op == Op::kPad && node.attr<ir::PadAttr>().low[d + 1] != 0);
       }
-      case Op::kConcatenate: case Op::kIota: {
+      case Op::kConcatenate:
+      case Op::kIota: {
         const int64_t dim = node.attr<ir::DimsAttr>().dims[0];
         return dim != static_cast<int64_t>(d) + 1 && !(node.op == Op::kIota && dim == static_cast<int64_t>(d));
       }

@@ -9,7 +9,7 @@ kernels::KernelSequence LowerRandom(const LoweringInput& input) {
   kernels::RandomBitsSpec spec;
   spec.name = KernelName(input.fusion);
   spec.algorithm = node.attr<ir::RngAttr>().algorithm == ir::RngAlgorithm::kPhilox ? kernels::RandomBitsSpec::Algorithm::kPhilox
-                                                                                    : kernels::RandomBitsSpec::Algorithm::kThreefry;
+                                                                                   : kernels::RandomBitsSpec::Algorithm::kThreefry;
   spec.state = input.Operand(node.operands[0]);
   spec.dtype = node.results[1].dtype;
   spec.shape = node.results[1].shape;

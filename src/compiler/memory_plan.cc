@@ -85,8 +85,8 @@ int64_t FirstFit(const std::vector<std::pair<int64_t, int64_t>>& taken, int64_t 
 std::vector<LiveRange> LiveRanges(const program::Program& program) { return Liveness(program).Take(); }
 
 void PlanMemory(program::Program& program) {
-  const bool is_static = std::all_of(program.temporaries.begin(), program.temporaries.end(),
-                                     [](const program::Temporary& t) { return IsStatic(t.bytes.sizes); });
+  const bool is_static =
+      std::all_of(program.temporaries.begin(), program.temporaries.end(), [](const program::Temporary& t) { return IsStatic(t.bytes.sizes); });
   if (!is_static) return;
   const std::vector<LiveRange> ranges = LiveRanges(program);
   std::vector<int64_t> bytes;

@@ -123,9 +123,8 @@ std::vector<size_t> ContractionOrder(const StridedView& lhs, const ir::DotAttr& 
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   if (!lhs.expressible()) return order;
   auto stride = [&](size_t i) { return lhs.strides[attr.lhs_contract[i]]; };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return stride(a).is_static() && stride(b).is_static() && stride(a).value > stride(b).value;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return stride(a).is_static() && stride(b).is_static() && stride(a).value > stride(b).value; });
   return order;
 }
 

@@ -62,25 +62,44 @@ Value RoundAwayFromZero(Emitter& e, Value x) {
 Value FloatUnary(Emitter& e, UnaryFunction function, Value x) {
   Builder& b = e.b();
   switch (function) {
-    case UnaryFunction::kExp: return Exp(e, x);
-    case UnaryFunction::kExpm1: return Expm1(e, x);
-    case UnaryFunction::kLog: return Log(e, x);
-    case UnaryFunction::kLog1p: return Log1p(e, x);
-    case UnaryFunction::kLogistic: return Logistic(e, x);
-    case UnaryFunction::kSqrt: return Sqrt(e, x);
-    case UnaryFunction::kRsqrt: return Divide(e, b.Constant(x.dtype(), 1.0), Sqrt(e, x));
-    case UnaryFunction::kCbrt: return Cbrt(e, x);
-    case UnaryFunction::kSin: return Sin(e, x);
-    case UnaryFunction::kCos: return Cos(e, x);
-    case UnaryFunction::kTan: return Tan(e, x);
-    case UnaryFunction::kTanh: return Tanh(e, x);
-    case UnaryFunction::kErf: return Erf(e, x);
-    case UnaryFunction::kFloor: return Floor(e, x);
-    case UnaryFunction::kCeil: return Ceil(e, x);
-    case UnaryFunction::kRoundNearestAfz: return RoundAwayFromZero(e, x);
-    case UnaryFunction::kRoundNearestEven: return RoundToEven(e, x);
-    case UnaryFunction::kIsFinite: return !(b.IsNan(x) || b.IsInf(x));
-    default: Fail(ErrorCode::kInternal, "[Arithmetic] function {} has no meaning for {}.", static_cast<int>(function), Name(x.dtype()));
+    case UnaryFunction::kExp:
+      return Exp(e, x);
+    case UnaryFunction::kExpm1:
+      return Expm1(e, x);
+    case UnaryFunction::kLog:
+      return Log(e, x);
+    case UnaryFunction::kLog1p:
+      return Log1p(e, x);
+    case UnaryFunction::kLogistic:
+      return Logistic(e, x);
+    case UnaryFunction::kSqrt:
+      return Sqrt(e, x);
+    case UnaryFunction::kRsqrt:
+      return Divide(e, b.Constant(x.dtype(), 1.0), Sqrt(e, x));
+    case UnaryFunction::kCbrt:
+      return Cbrt(e, x);
+    case UnaryFunction::kSin:
+      return Sin(e, x);
+    case UnaryFunction::kCos:
+      return Cos(e, x);
+    case UnaryFunction::kTan:
+      return Tan(e, x);
+    case UnaryFunction::kTanh:
+      return Tanh(e, x);
+    case UnaryFunction::kErf:
+      return Erf(e, x);
+    case UnaryFunction::kFloor:
+      return Floor(e, x);
+    case UnaryFunction::kCeil:
+      return Ceil(e, x);
+    case UnaryFunction::kRoundNearestAfz:
+      return RoundAwayFromZero(e, x);
+    case UnaryFunction::kRoundNearestEven:
+      return RoundToEven(e, x);
+    case UnaryFunction::kIsFinite:
+      return !(b.IsNan(x) || b.IsInf(x));
+    default:
+      Fail(ErrorCode::kInternal, "[Arithmetic] function {} has no meaning for {}.", static_cast<int>(function), Name(x.dtype()));
   }
 }
 
@@ -93,15 +112,21 @@ Value Apply(Emitter& e, UnaryFunction function, DType dtype, Value x) {
     case UnaryFunction::kAbs:
       if (IsFloat(dtype)) return AbsoluteFloat(b, x);
       return IsSigned(dtype) ? Wrap(b, dtype, b.Select(x < 0, -x, x)) : x;
-    case UnaryFunction::kNegate: return Wrap(b, dtype, Negate(b, x));
-    case UnaryFunction::kSign: return Sign(b, x);
-    case UnaryFunction::kNot: return Wrap(b, dtype, ~x);
-    case UnaryFunction::kPopcnt: return b.PopCount(IsSigned(dtype) && BitSize(dtype) < 32 ? x & ((int64_t{1} << BitSize(dtype)) - 1) : x);
-    case UnaryFunction::kClz: return LeadingZeros(e, x, BitSize(dtype));
+    case UnaryFunction::kNegate:
+      return Wrap(b, dtype, Negate(b, x));
+    case UnaryFunction::kSign:
+      return Sign(b, x);
+    case UnaryFunction::kNot:
+      return Wrap(b, dtype, ~x);
+    case UnaryFunction::kPopcnt:
+      return b.PopCount(IsSigned(dtype) && BitSize(dtype) < 32 ? x & ((int64_t{1} << BitSize(dtype)) - 1) : x);
+    case UnaryFunction::kClz:
+      return LeadingZeros(e, x, BitSize(dtype));
     case UnaryFunction::kIsFinite:
       if (!IsFloat(dtype)) return b.Bool(true);
       break;
-    default: break;
+    default:
+      break;
   }
   Require(IsFloat(dtype), "[Arithmetic] function {} has no meaning for {}.", static_cast<int>(function), Name(dtype));
   return FloatUnary(e, function, x);
@@ -152,21 +177,34 @@ Value Apply(Emitter& e, BinaryFunction function, DType dtype, Value x, Value y) 
           Name(y.dtype()));
   bool is_float = IsFloat(dtype), is_bool = dtype == DType::kBool;
   switch (function) {
-    case BinaryFunction::kAdd: return is_bool ? x || y : Wrap(b, dtype, x + y);
-    case BinaryFunction::kSubtract: return is_bool ? x != y : Wrap(b, dtype, x - y);
-    case BinaryFunction::kMultiply: return is_bool ? x && y : Wrap(b, dtype, x * y);
-    case BinaryFunction::kDivide: return is_float ? Divide(e, x, y) : Wrap(b, dtype, IntegerDivide(e, x, y));
-    case BinaryFunction::kRemainder: return is_float ? Fmod(e, x, y) : IntegerRemainder(e, x, y);
-    case BinaryFunction::kPower: return is_float ? Power(e, x, y) : Wrap(b, dtype, IntegerPower(e, x, y));
-    case BinaryFunction::kAtan2: return Atan2(e, x, y);
-    case BinaryFunction::kMaximum: return Extreme(b, dtype, x, y, true);
-    case BinaryFunction::kMinimum: return Extreme(b, dtype, x, y, false);
-    case BinaryFunction::kAnd: return x & y;
-    case BinaryFunction::kOr: return x | y;
-    case BinaryFunction::kXor: return x ^ y;
+    case BinaryFunction::kAdd:
+      return is_bool ? x || y : Wrap(b, dtype, x + y);
+    case BinaryFunction::kSubtract:
+      return is_bool ? x != y : Wrap(b, dtype, x - y);
+    case BinaryFunction::kMultiply:
+      return is_bool ? x && y : Wrap(b, dtype, x * y);
+    case BinaryFunction::kDivide:
+      return is_float ? Divide(e, x, y) : Wrap(b, dtype, IntegerDivide(e, x, y));
+    case BinaryFunction::kRemainder:
+      return is_float ? Fmod(e, x, y) : IntegerRemainder(e, x, y);
+    case BinaryFunction::kPower:
+      return is_float ? Power(e, x, y) : Wrap(b, dtype, IntegerPower(e, x, y));
+    case BinaryFunction::kAtan2:
+      return Atan2(e, x, y);
+    case BinaryFunction::kMaximum:
+      return Extreme(b, dtype, x, y, true);
+    case BinaryFunction::kMinimum:
+      return Extreme(b, dtype, x, y, false);
+    case BinaryFunction::kAnd:
+      return x & y;
+    case BinaryFunction::kOr:
+      return x | y;
+    case BinaryFunction::kXor:
+      return x ^ y;
     case BinaryFunction::kShiftLeft:
     case BinaryFunction::kShiftRightLogical:
-    case BinaryFunction::kShiftRightArithmetic: return Shift(e, function, dtype, x, y);
+    case BinaryFunction::kShiftRightArithmetic:
+      return Shift(e, function, dtype, x, y);
   }
   Fail(ErrorCode::kInternal, "[Arithmetic] unknown function {}.", static_cast<int>(function));
 }
@@ -188,18 +226,22 @@ Value Compare(Emitter& e, ComparisonKind kind, bool total_order, DType dtype, Va
     y = b.Convert(y, DType::kU32);
   }
   switch (kind) {
-    case ComparisonKind::kEq: return x == y;
-    case ComparisonKind::kNe: return x != y;
-    case ComparisonKind::kLt: return x < y;
-    case ComparisonKind::kLe: return x <= y;
-    case ComparisonKind::kGt: return x > y;
-    case ComparisonKind::kGe: return x >= y;
+    case ComparisonKind::kEq:
+      return x == y;
+    case ComparisonKind::kNe:
+      return x != y;
+    case ComparisonKind::kLt:
+      return x < y;
+    case ComparisonKind::kLe:
+      return x <= y;
+    case ComparisonKind::kGt:
+      return x > y;
+    case ComparisonKind::kGe:
+      return x >= y;
   }
   Fail(ErrorCode::kInternal, "[Arithmetic] unknown comparison {}.", static_cast<int>(kind));
 }
 
-Value Clamp(Emitter& e, DType dtype, Value low, Value x, Value high) {
-  return Extreme(e.b(), dtype, Extreme(e.b(), dtype, x, low, true), high, false);
-}
+Value Clamp(Emitter& e, DType dtype, Value low, Value x, Value high) { return Extreme(e.b(), dtype, Extreme(e.b(), dtype, x, low, true), high, false); }
 
 }  // namespace tfvk::kernels

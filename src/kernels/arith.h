@@ -43,7 +43,7 @@ enum class UnaryFunction : uint8_t {
 spirv::Value Apply(Emitter& e, UnaryFunction function, DType dtype, spirv::Value x);
 
 enum class BinaryFunction : uint8_t {
-  kAdd,        // or, for bools
+  kAdd,  // or, for bools
   kSubtract,
   kMultiply,   // and, for bools
   kDivide,     // integers: towards zero; x / 0 is -1 (all ones), the lowest / -1 is itself

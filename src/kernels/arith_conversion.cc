@@ -87,27 +87,38 @@ Value ConvertElement(Emitter& e, DType from, DType to, Value x) {
 Value ElementBits(Emitter& e, DType dtype, Value x) {
   Builder& b = e.b();
   switch (dtype) {
-    case DType::kF32: return b.Bitcast(x, DType::kU32);
+    case DType::kF32:
+      return b.Bitcast(x, DType::kU32);
     case DType::kF64:
     case DType::kS64:
-    case DType::kU64: return b.Bitcast(x, DType::kU64);
-    case DType::kBF16: return b.Convert(b.Bitcast(b.Convert(x, DType::kBF16), DType::kU16), DType::kU32);
-    case DType::kF16: return b.HalfBits(x);
-    default: return BitSize(dtype) == 32 ? b.Convert(x, DType::kU32) : b.Convert(x, DType::kU32) & ((int64_t{1} << BitSize(dtype)) - 1);
+    case DType::kU64:
+      return b.Bitcast(x, DType::kU64);
+    case DType::kBF16:
+      return b.Convert(b.Bitcast(b.Convert(x, DType::kBF16), DType::kU16), DType::kU32);
+    case DType::kF16:
+      return b.HalfBits(x);
+    default:
+      return BitSize(dtype) == 32 ? b.Convert(x, DType::kU32) : b.Convert(x, DType::kU32) & ((int64_t{1} << BitSize(dtype)) - 1);
   }
 }
 
 Value ElementFromBits(Emitter& e, DType dtype, Value bits) {
   Builder& b = e.b();
   switch (dtype) {
-    case DType::kF32: return b.Bitcast(bits, DType::kF32);
+    case DType::kF32:
+      return b.Bitcast(bits, DType::kF32);
     case DType::kF64:
     case DType::kS64:
-    case DType::kU64: return b.Bitcast(bits, dtype);
-    case DType::kBF16: return b.Bitcast(bits << 16, DType::kF32);
-    case DType::kF16: return b.FromHalfBits(bits);
-    case DType::kBool: return bits != 0;
-    default: return NarrowInteger(b, dtype, bits);
+    case DType::kU64:
+      return b.Bitcast(bits, dtype);
+    case DType::kBF16:
+      return b.Bitcast(bits << 16, DType::kF32);
+    case DType::kF16:
+      return b.FromHalfBits(bits);
+    case DType::kBool:
+      return bits != 0;
+    default:
+      return NarrowInteger(b, dtype, bits);
   }
 }
 

@@ -13,7 +13,7 @@ struct ConvolutionWindow {
 // Dimension numbers as HLO's: which dimension of each tensor is batch, feature, spatial i.
 struct ConvolutionSpec {
   std::string name;
-  Tensor input, kernel;             // read from memory in any layout that the dimension numbers tell
+  Tensor input, kernel;  // read from memory in any layout that the dimension numbers tell
   Shape output;
   std::vector<ConvolutionWindow> window;
   int64_t input_batch = 0, input_feature = 0, kernel_input_feature = 0, kernel_output_feature = 0, output_batch = 0, output_feature = 0;
@@ -21,9 +21,9 @@ struct ConvolutionSpec {
   int64_t feature_groups = 1, batch_groups = 1;
   DType accumulator = DType::kF32;
   GemmPrecision precision = GemmPrecision::kFull;
-  Body input_body, kernel_body;     // when set, the element at an index of the tensor's shape replaces the load (a fused producer)
+  Body input_body, kernel_body;  // when set, the element at an index of the tensor's shape replaces the load (a fused producer)
   std::vector<DType> results;
-  Epilogue epilogue;                // at an index of the output from {sum}; null: the sum itself
+  Epilogue epilogue;  // at an index of the output from {sum}; null: the sum itself
 };
 
 // Chooses between implicit GEMM (SIMT or cooperative matrices, split-K for the filter gradient), depthwise and direct kernels.

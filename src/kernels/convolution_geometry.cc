@@ -20,8 +20,8 @@ bool AlwaysInside(const PhasedDimension& d) {
 
 PhasedDimension MakePhasedDimension(const ConvolutionWindow& w, const Size& input, const Size& output) {
   if (w.stride < 1 || w.base_dilation < 1 || w.window_dilation < 1 || w.size < 0) {
-    Fail(ErrorCode::kInvalidArgument, "[Convolution] a window of size {}, stride {}, base dilation {} and window dilation {}", w.size, w.stride, w.base_dilation,
-         w.window_dilation);
+    Fail(ErrorCode::kInvalidArgument, "[Convolution] a window of size {}, stride {}, base dilation {} and window dilation {}", w.size, w.stride,
+         w.base_dilation, w.window_dilation);
   }
   PhasedDimension d;
   d.input = input;

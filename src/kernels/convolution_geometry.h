@@ -13,13 +13,13 @@
 namespace tfvk::kernels {
 
 struct PhasedDimension {
-  Size input, output;       // sizes
-  Size positions;           // of q: ceil(output / phases)
+  Size input, output;  // sizes
+  Size positions;      // of q: ceil(output / phases)
   int64_t phases = 1;
   int64_t input_step = 1, tap_step = 1, kernel_step = 1;
   std::vector<int64_t> first_tap, taps, offset;  // of each phase
   int64_t max_taps = 0;
-  int64_t window = 1;       // elements of the window
+  int64_t window = 1;  // elements of the window
   bool reversal = false;
   bool always_inside = false;  // no position meets an element outside of the input
 };

@@ -14,12 +14,16 @@ using spirv::Value;
 DType ComputeType(DType t) {
   switch (t) {
     case DType::kF16:
-    case DType::kBF16: return DType::kF32;
+    case DType::kBF16:
+      return DType::kF32;
     case DType::kS8:
-    case DType::kS16: return DType::kS32;
+    case DType::kS16:
+      return DType::kS32;
     case DType::kU8:
-    case DType::kU16: return DType::kU32;
-    default: return t;
+    case DType::kU16:
+      return DType::kU32;
+    default:
+      return t;
   }
 }
 
@@ -241,11 +245,15 @@ Value Unpack(Builder& b, DType dtype, const std::vector<Value>& words, int k) {
   Value word = words[static_cast<size_t>(k / per_word)];
   int64_t mask = (int64_t{1} << bits) - 1;
   switch (dtype) {
-    case DType::kBF16: return b.Bitcast(shift ? word & int64_t{0xffff0000} : word << 16, DType::kF32);
+    case DType::kBF16:
+      return b.Bitcast(shift ? word & int64_t{0xffff0000} : word << 16, DType::kF32);
     case DType::kS8:
-    case DType::kS16: return b.Bitcast(word << (32 - bits - shift), DType::kS32) >> b.S32(32 - bits);
-    case DType::kBool: return ((word >> shift) & mask) != 0;
-    default: return (word >> shift) & mask;
+    case DType::kS16:
+      return b.Bitcast(word << (32 - bits - shift), DType::kS32) >> b.S32(32 - bits);
+    case DType::kBool:
+      return ((word >> shift) & mask) != 0;
+    default:
+      return (word >> shift) & mask;
   }
 }
 

@@ -19,17 +19,17 @@ struct GemmOperand {
   Body body;                            // else the element at {batch, outer, k}: a fused producer
 };
 enum class GemmPrecision : uint8_t {
-  kFull,     // fp32 multiply-add for fp32 operands
+  kFull,         // fp32 multiply-add for fp32 operands
   kTensorFloat,  // fp32 operands may lose bits as TF32 does (10 mantissa bits at the least)
 };
 struct GemmSpec {
   std::string name;
   Size batch = 1, m = 1, n = 1, k = 1;
   GemmOperand lhs, rhs;
-  DType accumulator = DType::kF32;      // f32 for f16, bf16 and f32 operands; f64, s32, u32, s64, u64 for theirs
+  DType accumulator = DType::kF32;  // f32 for f16, bf16 and f32 operands; f64, s32, u32, s64, u64 for theirs
   GemmPrecision precision = GemmPrecision::kFull;
-  std::vector<DType> results;           // row-major [batch, m, n]
-  Epilogue epilogue;                    // at {batch, m, n} from {sum}; null: the sum itself
+  std::vector<DType> results;  // row-major [batch, m, n]
+  Epilogue epilogue;           // at {batch, m, n} from {sum}; null: the sum itself
 };
 
 // Chooses SIMT or cooperative matrices, tile sizes and split-K from sizes and limits. With run-time sizes the choice is made for large ones.

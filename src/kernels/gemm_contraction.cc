@@ -92,7 +92,8 @@ void WriteSums(Emitter& e, const Contraction& c, const ResultRow& row, Value n, 
   IfInside(e, out.exists ? out.exists(e, indices[0]) : Value(), [&] {
     std::vector<std::vector<Value>> results(out.results.size());
     for (size_t i = 0; i < sums.size(); ++i) {
-      const std::vector<Value> values = out.epilogue ? out.epilogue(e, indices[i], {sums[i]}) : std::vector<Value>{e.b().Convert(sums[i], ComputeType(out.results[0]))};
+      const std::vector<Value> values =
+          out.epilogue ? out.epilogue(e, indices[i], {sums[i]}) : std::vector<Value>{e.b().Convert(sums[i], ComputeType(out.results[0]))};
       Require(values.size() == results.size(), "[Gemm] the epilogue of {} gives {} values for {} results", c.name, values.size(), results.size());
       for (size_t r = 0; r < values.size(); ++r) results[r].push_back(values[r]);
     }

@@ -36,7 +36,7 @@ struct ContractionSide {
 };
 
 struct ContractionOutput {
-  Shape shape;               // of every result, in its own dimension order
+  Shape shape;  // of every result, in its own dimension order
   std::vector<DType> results;
   Epilogue epilogue;         // null: the sum itself
   bool consecutive = false;  // four values of n from a multiple of four lie side by side in the results, and all exist
@@ -50,7 +50,7 @@ struct Contraction {
   std::string name;
   // Each a product of sizes; k is the largest number of terms of any batch.
   Shape batch, m, n, k;
-  int64_t k_multiple = 1;    // the number of terms is a multiple of this for every batch
+  int64_t k_multiple = 1;                                                // the number of terms is a multiple of this for every batch
   std::function<spirv::Value(Emitter&, spirv::Value batch)> k_of_batch;  // the number of terms (u32); null: k
   ContractionSide lhs, rhs;
   DType accumulator = DType::kF32;

@@ -79,7 +79,8 @@ class MatrixBlocks {
     for (int k = 0; k < t_.bk; k += static_cast<int>(t_.shape.k)) {
       std::vector<Matrix> left[2], right[2];
       for (int part = 0; part < parts(); ++part) {
-        for (int j = 0; j < columns_; ++j) right[part].push_back(LoadFragment(rhs, part, right_type_, stage, first_column_ + j * static_cast<int>(t_.shape.n), k));
+        for (int j = 0; j < columns_; ++j)
+          right[part].push_back(LoadFragment(rhs, part, right_type_, stage, first_column_ + j * static_cast<int>(t_.shape.n), k));
         for (int i = 0; i < rows_; ++i) left[part].push_back(LoadFragment(lhs, part, left_type_, stage, first_row_ + i * static_cast<int>(t_.shape.m), k));
       }
       for (int i = 0; i < rows_; ++i) {
@@ -166,7 +167,7 @@ class MatrixBlocks {
   int64_t splits_;
   Emitter e_;
   MatrixType left_type_, right_type_, sum_type_;
-  int rows_, columns_;  // fragments of a subgroup
+  int rows_, columns_;              // fragments of a subgroup
   Value first_row_, first_column_;  // of this subgroup in the block
   std::vector<spirv::Id> sums_;
 };

@@ -16,7 +16,8 @@ Kernel MakeSplitSum(const Contraction& c, int64_t splits, const DeviceLimits& li
   Emitter e(options, limits);
   Builder& b = e.b();
   const DType compute = ComputeType(c.accumulator);
-  const Value n = e.CountOf(c.n), m = e.CountOf(c.m), count = e.CountOf(c.batch) * m * n, lane = b.LocalLinearId() % kResults, helper = b.LocalLinearId() / kResults;
+  const Value n = e.CountOf(c.n), m = e.CountOf(c.m), count = e.CountOf(c.batch) * m * n, lane = b.LocalLinearId() % kResults,
+              helper = b.LocalLinearId() / kResults;
   const Value linear = b.LinearWorkgroupId() * kResults + lane;
   const spirv::Shared shared = b.SharedArray(compute, kResults * helpers);
   const spirv::Variable sum = b.Declare(b.Constant(compute, int64_t{0}));

@@ -10,9 +10,7 @@ using spirv::Builder;
 using spirv::Value;
 
 // The 16 bits of a value in its compute type, in the low half of a word.
-Value HalfBits(Builder& b, Value v, DType dtype) {
-  return b.Convert(b.Bitcast(b.Convert(v, dtype), DType::kU16), DType::kU32);
-}
+Value HalfBits(Builder& b, Value v, DType dtype) { return b.Convert(b.Bitcast(b.Convert(v, dtype), DType::kU16), DType::kU32); }
 
 struct SplitValue {
   Value high, low;  // bf16 bits in the upper half of a word each

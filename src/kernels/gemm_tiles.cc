@@ -64,9 +64,10 @@ double Efficiency(const SimtTile& t) {
 
 std::vector<SimtTile> SimtTiles() {
   return {
-      {128, 128, 16, 8, 8, 1, 2}, {128, 64, 16, 8, 8, 1, 2}, {64, 128, 16, 8, 8, 1, 2}, {128, 64, 16, 8, 4, 1, 2}, {64, 128, 16, 4, 8, 1, 2}, {64, 64, 16, 8, 4, 1, 2},
-      {64, 64, 16, 4, 4, 1, 2},   {128, 32, 16, 8, 4, 1, 2}, {32, 128, 16, 4, 8, 1, 2}, {64, 32, 16, 4, 4, 1, 2},  {32, 64, 16, 4, 4, 1, 2},  {32, 32, 32, 4, 4, 4, 2},
-      {64, 16, 32, 4, 4, 4, 2},   {16, 64, 32, 4, 4, 4, 2},  {128, 8, 32, 4, 4, 4, 2},  {8, 128, 32, 4, 4, 4, 2},  {16, 16, 32, 4, 4, 4, 2},
+      {128, 128, 16, 8, 8, 1, 2}, {128, 64, 16, 8, 8, 1, 2}, {64, 128, 16, 8, 8, 1, 2}, {128, 64, 16, 8, 4, 1, 2}, {64, 128, 16, 4, 8, 1, 2},
+      {64, 64, 16, 8, 4, 1, 2},   {64, 64, 16, 4, 4, 1, 2},  {128, 32, 16, 8, 4, 1, 2}, {32, 128, 16, 4, 8, 1, 2}, {64, 32, 16, 4, 4, 1, 2},
+      {32, 64, 16, 4, 4, 1, 2},   {32, 32, 32, 4, 4, 4, 2},  {64, 16, 32, 4, 4, 4, 2},  {16, 64, 32, 4, 4, 4, 2},  {128, 8, 32, 4, 4, 4, 2},
+      {8, 128, 32, 4, 4, 4, 2},   {16, 16, 32, 4, 4, 4, 2},
   };
 }
 
@@ -104,7 +105,8 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
       const MatrixTile t{shape, MatrixSubgroup(shape, limits), block.bm, block.bn, block.bk, block.wm, block.wn, 1, split};
       const bool divides = t.wm % shape.m == 0 && t.wn % shape.n == 0 && t.bk % shape.k == 0;
       const double sums = t.wm * t.wn / static_cast<double>(t.subgroup) * (split ? 2 : 1);
-      if (divides && sums <= 128 && t.threads() <= static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0])) && SharedBytes(t) <= limits.shared_bytes) {
+      if (divides && sums <= 128 && t.threads() <= static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0])) &&
+          SharedBytes(t) <= limits.shared_bytes) {
         tiles.push_back(t);
       }
     }
@@ -174,14 +176,19 @@ int64_t SharedBytes(const MatrixTile& t) {
 }
 
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits) {
-  const Problem p{SizeForModel(c.batch), SizeForModel(c.m), SizeForModel(c.n), SizeForModel(c.k), static_cast<double>(ByteSize(c.lhs.dtype)),
+  const Problem p{SizeForModel(c.batch),
+                  SizeForModel(c.m),
+                  SizeForModel(c.n),
+                  SizeForModel(c.k),
+                  static_cast<double>(ByteSize(c.lhs.dtype)),
                   static_cast<int>(std::max(1u, limits.compute_units))};
   std::vector<Scored> scored;
   AddDirect(c, p, &scored);
   for (SimtTile tile : SimtTiles()) {
     if (!Fits(&tile, c.accumulator, limits)) continue;
     for (int64_t splits : SplitCounts(c, tile.bk)) {
-      scored.push_back({{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, tile.threads(), kFmaPerCycle * Efficiency(tile), splits)});
+      scored.push_back(
+          {{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, tile.threads(), kFmaPerCycle * Efficiency(tile), splits)});
     }
   }
   for (const MatrixTile& tile : MatrixTiles(c, limits)) {

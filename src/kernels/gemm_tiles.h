@@ -13,7 +13,7 @@ struct SimtTile {
   int bm = 64, bn = 64, bk = 16;
   int tm = 4, tn = 4;  // multiples of 4
   int slices = 1;
-  int stages = 2;      // buffers in shared memory: 2 saves a barrier a step
+  int stages = 2;  // buffers in shared memory: 2 saves a barrier a step
   int threads() const { return (bm / tm) * (bn / tn) * slices; }
 };
 

@@ -22,27 +22,28 @@ struct MatrixShape {
 
 // What generators may use of a device; vulkan/'s DevicePlan fills it. The defaults are what every supported device has.
 struct DeviceLimits {
-  uint32_t max_invocations = 256;                       // of a workgroup
+  uint32_t max_invocations = 256;  // of a workgroup
   std::array<uint32_t, 3> max_workgroup = {256, 256, 64};
   uint32_t shared_bytes = 16384;
-  uint32_t subgroup_size = 1;                           // the size that pipelines get unless they require another
+  uint32_t subgroup_size = 1;  // the size that pipelines get unless they require another
   uint32_t min_subgroup_size = 1, max_subgroup_size = 128;
-  bool subgroup_size_control = false;                   // Kernel::required_subgroup_size may be set
+  bool subgroup_size_control = false;  // Kernel::required_subgroup_size may be set
   bool subgroup_arithmetic = false, subgroup_shuffle = false, subgroup_vote = false;
-  bool storage_8bit = false, storage_16bit = false;     // loads and stores of 1- and 2-byte elements
+  bool storage_8bit = false, storage_16bit = false;                                   // loads and stores of 1- and 2-byte elements
   bool float16 = false, float64 = false, int64 = false, int8 = false, int16 = false;  // arithmetic
   bool bfloat16_matrix = false;
   bool preserve_nan_inf_f32 = false, round_to_even_f16 = false, preserve_denormals_f16 = false;  // float controls
   bool vulkan_memory_model = false;
-  std::vector<MatrixShape> matrices;                    // empty: no cooperative matrices (or not trusted on this driver)
-  uint32_t compute_units = 16;                          // SMs, CUs or Xe cores; a guess where the driver does not tell
+  std::vector<MatrixShape> matrices;  // empty: no cooperative matrices (or not trusted on this driver)
+  uint32_t compute_units = 16;        // SMs, CUs or Xe cores; a guess where the driver does not tell
   enum class Vendor : uint8_t { kOther, kNvidia, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
 };
 
 // One word of the argument block.
 struct KernelArgument {
   enum class Kind : uint8_t { kRead, kWrite, kScratch, kSize } kind = Kind::kRead;
-  int index = 0;  // which operand (kRead) or result (kWrite) of the description; for kSize the symbol; kScratch: the sequence's scratch memory, read and written
+  int index =
+      0;  // which operand (kRead) or result (kWrite) of the description; for kSize the symbol; kScratch: the sequence's scratch memory, read and written
 };
 
 // A number of workgroups: ceil(product of sizes / divisor), times `factor`, times ceil(product of t.sizes / t.tile) for each t of `tiles`.

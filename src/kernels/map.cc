@@ -72,7 +72,8 @@ KernelSequence MakeMap(const MapSpec& spec, const DeviceLimits& limits) {
   Emitter e({spec.name, {plan.workgroup, 1, 1}}, limits);
   spirv::Builder& b = e.b();
   MapWriter writer(e, spec);
-  Value invocation = plan.wide ? b.Convert(b.LinearWorkgroupId(), DType::kU64) * plan.workgroup + b.Convert(b.LocalLinearId(), DType::kU64) : b.GlobalLinearId();
+  Value invocation =
+      plan.wide ? b.Convert(b.LinearWorkgroupId(), DType::kU64) * plan.workgroup + b.Convert(b.LocalLinearId(), DType::kU64) : b.GlobalLinearId();
   Value count = b.Convert(e.CountOf(spec.shape), invocation.dtype());
   Value first = invocation * plan.per_invocation;
   if (plan.per_invocation == 1) {

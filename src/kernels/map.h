@@ -8,10 +8,10 @@ namespace tfvk::kernels {
 
 struct MapSpec {
   std::string name;
-  Shape shape;                  // the iteration space; every result has this shape
-  std::vector<DType> results;   // result i is Tensor{kResult, i}
-  Body body;                    // gives one value a result
-  bool contiguous = false;      // the body reads big operands at (nearly) consecutive addresses for consecutive indices: unroll over consecutive elements
+  Shape shape;                 // the iteration space; every result has this shape
+  std::vector<DType> results;  // result i is Tensor{kResult, i}
+  Body body;                   // gives one value a result
+  bool contiguous = false;     // the body reads big operands at (nearly) consecutive addresses for consecutive indices: unroll over consecutive elements
 };
 
 // Throws Error(kUnimplemented) when the device cannot do what the body needs.

@@ -9,15 +9,15 @@ namespace tfvk::kernels {
 
 struct ReduceSpec {
   std::string name;
-  Shape input;                        // the iteration space
-  std::vector<int64_t> dimensions;    // reduced away (sorted, unique); the kept ones in order are the result's shape
-  std::vector<DType> accumulators;    // their compute types are what initial, body and combiner give and take
-  Initial initial;                    // an identity of the combiner, or any value that takes part exactly once
-  Body body;                          // one value an accumulator
-  Combiner combiner;                  // associative and commutative
-  bool initial_is_identity = true;    // false: combine `initial` in once, at the end
+  Shape input;                      // the iteration space
+  std::vector<int64_t> dimensions;  // reduced away (sorted, unique); the kept ones in order are the result's shape
+  std::vector<DType> accumulators;  // their compute types are what initial, body and combiner give and take
+  Initial initial;                  // an identity of the combiner, or any value that takes part exactly once
+  Body body;                        // one value an accumulator
+  Combiner combiner;                // associative and commutative
+  bool initial_is_identity = true;  // false: combine `initial` in once, at the end
   std::vector<DType> results;
-  Epilogue epilogue;                  // from the accumulated values to the results; null: the accumulators are the results
+  Epilogue epilogue;  // from the accumulated values to the results; null: the accumulators are the results
 };
 
 KernelSequence MakeReduce(const ReduceSpec& spec, const DeviceLimits& limits);

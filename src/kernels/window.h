@@ -14,11 +14,11 @@ struct ReduceWindowSpec {
   Shape input, output;
   std::vector<WindowDimension> window;  // one a dimension
   std::vector<DType> accumulators;
-  Initial initial;                      // used once a window, as StableHLO's init value (padding elements are the initial value: skipped when it is an identity)
-  Body body;                            // at an index of the input
+  Initial initial;  // used once a window, as StableHLO's init value (padding elements are the initial value: skipped when it is an identity)
+  Body body;        // at an index of the input
   Combiner combiner;
   std::vector<DType> results;
-  Epilogue epilogue;                    // may be null
+  Epilogue epilogue;  // may be null
 };
 KernelSequence MakeReduceWindow(const ReduceWindowSpec& spec, const DeviceLimits& limits);
 
@@ -30,11 +30,11 @@ struct SelectAndScatterSpec {
   std::vector<WindowDimension> window;  // size, stride, pads; no dilations
   DType dtype = DType::kF32;
   Body operand_body, source_body;
-  Combiner select;                      // gives one bool
+  Combiner select;  // gives one bool
   Combiner scatter;
   Initial initial;
   std::vector<DType> results;
-  Epilogue epilogue;                    // may be null
+  Epilogue epilogue;  // may be null
 };
 KernelSequence MakeSelectAndScatter(const SelectAndScatterSpec& spec, const DeviceLimits& limits);
 

@@ -15,8 +15,8 @@
 namespace tfvk::plugin {
 
 struct Compilation {
-  absl::Status status;          // why there is no executable
-  bool bridge_refused = false;  // `status` is tf2xla's: the op is valid but has no HLO, so TensorFlow's CPU kernel may run it
+  absl::Status status;                                   // why there is no executable
+  bool bridge_refused = false;                           // `status` is tf2xla's: the op is valid but has no HLO, so TensorFlow's CPU kernel may run it
   tensorflow::XlaCompiler::CompilationResult interface;  // how arguments and results map to the executable's; its computation is dropped
   std::shared_ptr<Executable> executable;                // null also when there is nothing to compute
 

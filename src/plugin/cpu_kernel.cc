@@ -27,8 +27,8 @@ absl::Status CpuKernel::Create(tensorflow::FunctionLibraryRuntime* runtime, tens
   std::shared_ptr<const tensorflow::NodeProperties> properties;
   TF_RETURN_IF_ERROR(tensorflow::NodeProperties::CreateFromNodeDef(node, tensorflow::OpRegistry::Global(), &properties));
   tensorflow::OpKernel* raw = nullptr;
-  TF_RETURN_IF_ERROR(tensorflow::CreateOpKernel(tensorflow::DeviceType("CPU"), made->cpu_, made->cpu_->GetAllocator(tensorflow::AllocatorAttributes()), runtime, resources,
-                                                properties, runtime->graph_def_version(), &raw));
+  TF_RETURN_IF_ERROR(tensorflow::CreateOpKernel(tensorflow::DeviceType("CPU"), made->cpu_, made->cpu_->GetAllocator(tensorflow::AllocatorAttributes()), runtime,
+                                                resources, properties, runtime->graph_def_version(), &raw));
   made->kernel_.reset(raw);
   *kernel = std::move(made);
   return absl::OkStatus();

@@ -87,8 +87,9 @@ class FunctionKernelCreator : public tensorflow::XlaKernelCreator {
     }
     tensorflow::Device* device = runtime->device();
     absl::Status status;
-    tensorflow::OpKernelConstruction construction(tensorflow::DeviceType(device->device_type()), device, device->GetAllocator(tensorflow::AllocatorAttributes()), runtime,
-                                                  device->resource_manager(), properties, inputs, outputs, runtime->graph_def_version(), &status);
+    tensorflow::OpKernelConstruction construction(tensorflow::DeviceType(device->device_type()), device,
+                                                  device->GetAllocator(tensorflow::AllocatorAttributes()), runtime, device->resource_manager(), properties,
+                                                  inputs, outputs, runtime->graph_def_version(), &status);
     *kernel = std::make_unique<FunctionKernel>(&construction, function, IdentityOf(function, *runtime->GetFunctionLibraryDefinition()), std::move(constants),
                                                std::move(variables));
     return status;

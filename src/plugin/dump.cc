@@ -17,7 +17,8 @@ Dump::Dump(const std::string& name) {
   if (folder == nullptr || *folder == '\0') return;
   static std::atomic<int> count{0};
   std::string file = name.substr(0, 80);
-  std::replace_if(file.begin(), file.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_'; }, '_');
+  std::replace_if(
+      file.begin(), file.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_'; }, '_');
   std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);
   prefix_ = fmt::format("{}/{:05}.{}", folder, count++, file);

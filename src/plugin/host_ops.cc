@@ -46,9 +46,11 @@ void RegisterHostOp(tensorflow::KernelDef definition, bool counted) {
   for (const auto& argument : op->output_arg()) definition.add_host_memory_arg(argument.name());
   auto* owned = new tensorflow::KernelDef(std::move(definition));  // the registrar takes it
   if (counted) {
-    tensorflow::kernel_factory::OpKernelRegistrar(owned, "TfvkHostOp", [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new HostOpKernel<true>(c); });
+    tensorflow::kernel_factory::OpKernelRegistrar(owned, "TfvkHostOp",
+                                                  [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new HostOpKernel<true>(c); });
   } else {
-    tensorflow::kernel_factory::OpKernelRegistrar(owned, "TfvkHostOp", [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new HostOpKernel<false>(c); });
+    tensorflow::kernel_factory::OpKernelRegistrar(owned, "TfvkHostOp",
+                                                  [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new HostOpKernel<false>(c); });
   }
 }
 

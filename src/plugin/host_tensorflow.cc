@@ -18,9 +18,10 @@ std::string_view MinorVersion(std::string_view version) { return version.substr(
 std::string IncompatibleTensorFlow() {
   const std::string_view built = TFVK_TENSORFLOW_VERSION, running = TF_Version();
   if (MinorVersion(built) == MinorVersion(running)) return {};
-  return fmt::format("tensorflow-vulkan was built for TensorFlow {0}.x, but TensorFlow {1} is running, so no Vulkan device is offered. Install tensorflow-cpu {0}.x, "
-                     "or the tensorflow-vulkan release for TensorFlow {2}.",
-                     MinorVersion(built), running, MinorVersion(running));
+  return fmt::format(
+      "tensorflow-vulkan was built for TensorFlow {0}.x, but TensorFlow {1} is running, so no Vulkan device is offered. Install tensorflow-cpu {0}.x, "
+      "or the tensorflow-vulkan release for TensorFlow {2}.",
+      MinorVersion(built), running, MinorVersion(running));
 }
 
 bool HasVendorGpuKernels() { return tensorflow::IsGoogleCudaEnabled() || tensorflow::IsBuiltWithROCm(); }

@@ -12,8 +12,8 @@
 #include "tensorflow/compiler/jit/variable_info_util.h"
 #include "tensorflow/core/framework/function.h"
 #include "tensorflow/core/framework/resource_var.h"
-#include "xla/client/client_library.h"
 #include "tsl/platform/tensor_float_32_utils.h"
+#include "xla/client/client_library.h"
 
 namespace tfvk::plugin {
 
@@ -185,7 +185,8 @@ class Call {
     if (tensorflow::DataTypeCanUseMemcpy(input.dtype())) {
       key.append(input.tensor_data().data(), input.tensor_data().size());
     } else if (input.dtype() == tensorflow::DT_STRING) {
-      for (const tensorflow::tstring& text : std::vector<tensorflow::tstring>(input.flat<tensorflow::tstring>().data(), input.flat<tensorflow::tstring>().data() + input.NumElements())) {
+      for (const tensorflow::tstring& text :
+           std::vector<tensorflow::tstring>(input.flat<tensorflow::tstring>().data(), input.flat<tensorflow::tstring>().data() + input.NumElements())) {
         Append(key, text.size());
         key.append(text.data(), text.size());
       }

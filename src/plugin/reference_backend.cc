@@ -32,7 +32,8 @@ uint64_t RoundUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment 
 class Arena {
  public:
   explicit Arena(uint64_t limit) : limit_(limit), file_(memfd_create("tfvk-reference", MFD_CLOEXEC)) {
-    if (file_ < 0 || ftruncate(file_, static_cast<off_t>(limit)) != 0) Fail(ErrorCode::kResourceExhausted, "[reference back end] no memory file of {} bytes", limit);
+    if (file_ < 0 || ftruncate(file_, static_cast<off_t>(limit)) != 0)
+      Fail(ErrorCode::kResourceExhausted, "[reference back end] no memory file of {} bytes", limit);
     host_ = Map(PROT_READ | PROT_WRITE);
     device_ = Map(PROT_NONE);
     free_[0] = limit;

@@ -2,12 +2,13 @@
 //
 // TensorFlow aborts the process on an error of a stream or an event, and aborts `import tensorflow` on a non-OK status of SE_InitPlugin. So events of a lost
 // device count as complete, the error is left to the next kernel, and a plugin that cannot work registers a platform of no devices.
+#include "tensorflow/c/experimental/stream_executor/stream_executor.h"
+
 #include <atomic>
 #include <exception>
 
 #include "plugin/platform.h"
 #include "plugin/status.h"
-#include "tensorflow/c/experimental/stream_executor/stream_executor.h"
 #include "tensorflow/c/tf_status.h"
 #include "xla/tsl/platform/logging.h"
 
@@ -174,7 +175,9 @@ void Fill32(const SP_Device* device, SP_Stream, SP_DeviceMemoryBase* to, uint32_
 void Fill8(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, uint8_t pattern, uint64_t bytes, TF_Status* status) {
   Fill32(device, stream, to, pattern * 0x01010101u, bytes, status);
 }
-void Zero(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, uint64_t bytes, TF_Status* status) { Fill32(device, stream, to, 0, bytes, status); }
+void Zero(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, uint64_t bytes, TF_Status* status) {
+  Fill32(device, stream, to, 0, bytes, status);
+}
 
 // ---- The platform ----
 

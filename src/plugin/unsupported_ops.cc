@@ -14,7 +14,8 @@ const std::map<std::string, TypeSet>& Table() {
       for (const char* op : ops) (*made)[op] = {};
     };
     // fft, and complex numbers around it.
-    whole({"FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D", "RFFT", "RFFT2D", "RFFT3D", "IRFFT", "IRFFT2D", "IRFFT3D", "Complex", "ComplexAbs", "Real", "Imag", "Conj", "Angle"});
+    whole({"FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D", "RFFT", "RFFT2D", "RFFT3D", "IRFFT", "IRFFT2D", "IRFFT3D", "Complex", "ComplexAbs", "Real",
+           "Imag", "Conj", "Angle"});
     // Results whose sizes depend on the data.
     whole({"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV3", "NonMaxSuppressionV4", "Bincount", "DenseBincount"});
     return made;

@@ -47,15 +47,17 @@ std::string DescribeStep(const program::Program& program, const program::Step& s
   if (std::holds_alternative<program::Copy>(step.action)) return "copy";
   if (std::holds_alternative<program::Fill>(step.action)) return "fill";
   if (const auto* loop = std::get_if<program::While>(&step.action)) {
-    return fmt::format("while ({} steps in the condition, {} in the body, trip count {})", loop->condition.size(), loop->body.size(), loop->trip_count.value_or(-1));
+    return fmt::format("while ({} steps in the condition, {} in the body, trip count {})", loop->condition.size(), loop->body.size(),
+                       loop->trip_count.value_or(-1));
   }
   return fmt::format("conditional of {} branches", std::get<program::Conditional>(step.action).branches.size());
 }
 
 std::string VulkanExecutable::Describe() const {
   const program::Program& program = program_.program();
-  std::string text = graph_text_ + fmt::format("\nprogram {}: {} parameters, {} outputs, {} kernels, {} bytes of temporaries, {}\n", program.name, program.parameters.size(),
-                                               program.outputs.size(), program.kernels.size(), program.temporary_bytes, program_.recorded() ? "replayed" : "launched step by step");
+  std::string text = graph_text_ + fmt::format("\nprogram {}: {} parameters, {} outputs, {} kernels, {} bytes of temporaries, {}\n", program.name,
+                                               program.parameters.size(), program.outputs.size(), program.kernels.size(), program.temporary_bytes,
+                                               program_.recorded() ? "replayed" : "launched step by step");
   for (const program::Step& step : program.steps) text += "  " + DescribeStep(program, step) + "\n";
   return text;
 }

@@ -11,50 +11,83 @@ bool IsComparison(Kind kind) { return kind >= Kind::kLt; }
 
 spv::Op FloatOp(Kind kind) {
   switch (kind) {
-    case Kind::kAdd: return spv::Op::OpFAdd;
-    case Kind::kSub: return spv::Op::OpFSub;
-    case Kind::kMul: return spv::Op::OpFMul;
-    case Kind::kDiv: return spv::Op::OpFDiv;
-    case Kind::kRem: return spv::Op::OpFRem;
-    case Kind::kLt: return spv::Op::OpFOrdLessThan;
-    case Kind::kLe: return spv::Op::OpFOrdLessThanEqual;
-    case Kind::kGt: return spv::Op::OpFOrdGreaterThan;
-    case Kind::kGe: return spv::Op::OpFOrdGreaterThanEqual;
-    case Kind::kEq: return spv::Op::OpFOrdEqual;
-    case Kind::kNe: return spv::Op::OpFUnordNotEqual;
-    default: Fail(ErrorCode::kInternal, "[SPIR-V] operator {} has no meaning for floats.", static_cast<int>(kind));
+    case Kind::kAdd:
+      return spv::Op::OpFAdd;
+    case Kind::kSub:
+      return spv::Op::OpFSub;
+    case Kind::kMul:
+      return spv::Op::OpFMul;
+    case Kind::kDiv:
+      return spv::Op::OpFDiv;
+    case Kind::kRem:
+      return spv::Op::OpFRem;
+    case Kind::kLt:
+      return spv::Op::OpFOrdLessThan;
+    case Kind::kLe:
+      return spv::Op::OpFOrdLessThanEqual;
+    case Kind::kGt:
+      return spv::Op::OpFOrdGreaterThan;
+    case Kind::kGe:
+      return spv::Op::OpFOrdGreaterThanEqual;
+    case Kind::kEq:
+      return spv::Op::OpFOrdEqual;
+    case Kind::kNe:
+      return spv::Op::OpFUnordNotEqual;
+    default:
+      Fail(ErrorCode::kInternal, "[SPIR-V] operator {} has no meaning for floats.", static_cast<int>(kind));
   }
 }
 
 spv::Op BoolOp(Kind kind) {
   switch (kind) {
-    case Kind::kAnd: return spv::Op::OpLogicalAnd;
-    case Kind::kOr: return spv::Op::OpLogicalOr;
+    case Kind::kAnd:
+      return spv::Op::OpLogicalAnd;
+    case Kind::kOr:
+      return spv::Op::OpLogicalOr;
     case Kind::kXor:
-    case Kind::kNe: return spv::Op::OpLogicalNotEqual;
-    case Kind::kEq: return spv::Op::OpLogicalEqual;
-    default: Fail(ErrorCode::kInternal, "[SPIR-V] operator {} has no meaning for bools.", static_cast<int>(kind));
+    case Kind::kNe:
+      return spv::Op::OpLogicalNotEqual;
+    case Kind::kEq:
+      return spv::Op::OpLogicalEqual;
+    default:
+      Fail(ErrorCode::kInternal, "[SPIR-V] operator {} has no meaning for bools.", static_cast<int>(kind));
   }
 }
 
 spv::Op IntegerOp(Kind kind, bool is_signed) {
   switch (kind) {
-    case Kind::kAdd: return spv::Op::OpIAdd;
-    case Kind::kSub: return spv::Op::OpISub;
-    case Kind::kMul: return spv::Op::OpIMul;
-    case Kind::kDiv: return is_signed ? spv::Op::OpSDiv : spv::Op::OpUDiv;
-    case Kind::kRem: return spv::Op::OpUMod;
-    case Kind::kAnd: return spv::Op::OpBitwiseAnd;
-    case Kind::kOr: return spv::Op::OpBitwiseOr;
-    case Kind::kXor: return spv::Op::OpBitwiseXor;
-    case Kind::kShl: return spv::Op::OpShiftLeftLogical;
-    case Kind::kShr: return is_signed ? spv::Op::OpShiftRightArithmetic : spv::Op::OpShiftRightLogical;
-    case Kind::kLt: return is_signed ? spv::Op::OpSLessThan : spv::Op::OpULessThan;
-    case Kind::kLe: return is_signed ? spv::Op::OpSLessThanEqual : spv::Op::OpULessThanEqual;
-    case Kind::kGt: return is_signed ? spv::Op::OpSGreaterThan : spv::Op::OpUGreaterThan;
-    case Kind::kGe: return is_signed ? spv::Op::OpSGreaterThanEqual : spv::Op::OpUGreaterThanEqual;
-    case Kind::kEq: return spv::Op::OpIEqual;
-    case Kind::kNe: return spv::Op::OpINotEqual;
+    case Kind::kAdd:
+      return spv::Op::OpIAdd;
+    case Kind::kSub:
+      return spv::Op::OpISub;
+    case Kind::kMul:
+      return spv::Op::OpIMul;
+    case Kind::kDiv:
+      return is_signed ? spv::Op::OpSDiv : spv::Op::OpUDiv;
+    case Kind::kRem:
+      return spv::Op::OpUMod;
+    case Kind::kAnd:
+      return spv::Op::OpBitwiseAnd;
+    case Kind::kOr:
+      return spv::Op::OpBitwiseOr;
+    case Kind::kXor:
+      return spv::Op::OpBitwiseXor;
+    case Kind::kShl:
+      return spv::Op::OpShiftLeftLogical;
+    case Kind::kShr:
+      return is_signed ? spv::Op::OpShiftRightArithmetic : spv::Op::OpShiftRightLogical;
+    case Kind::kLt:
+      return is_signed ? spv::Op::OpSLessThan : spv::Op::OpULessThan;
+    case Kind::kLe:
+      return is_signed ? spv::Op::OpSLessThanEqual : spv::Op::OpULessThanEqual;
+    case Kind::kGt:
+      return is_signed ? spv::Op::OpSGreaterThan : spv::Op::OpUGreaterThan;
+    case Kind::kGe:
+      return is_signed ? spv::Op::OpSGreaterThanEqual : spv::Op::OpUGreaterThanEqual;
+    case Kind::kEq:
+      return spv::Op::OpIEqual;
+    case Kind::kNe:
+      return spv::Op::OpINotEqual;
   }
   Fail(ErrorCode::kInternal, "[SPIR-V] unknown operator {}.", static_cast<int>(kind));
 }
@@ -71,13 +104,20 @@ std::optional<int64_t> FoldAs(Kind kind, T a, T b, int width) {
     case Kind::kShr:
       if (static_cast<uint64_t>(b) >= static_cast<uint64_t>(width)) return std::nullopt;
       return static_cast<int64_t>(a >> b);
-    case Kind::kLt: return a < b;
-    case Kind::kLe: return a <= b;
-    case Kind::kGt: return a > b;
-    case Kind::kGe: return a >= b;
-    case Kind::kEq: return a == b;
-    case Kind::kNe: return a != b;
-    default: return std::nullopt;
+    case Kind::kLt:
+      return a < b;
+    case Kind::kLe:
+      return a <= b;
+    case Kind::kGt:
+      return a > b;
+    case Kind::kGe:
+      return a >= b;
+    case Kind::kEq:
+      return a == b;
+    case Kind::kNe:
+      return a != b;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -87,16 +127,23 @@ std::optional<int64_t> FoldAs(Kind kind, T a, T b, int width) {
 std::optional<int64_t> Operators::Fold(Kind kind, DType dtype, int64_t a, int64_t b) {
   auto ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
   switch (kind) {
-    case Kind::kAdd: return static_cast<int64_t>(ua + ub);
-    case Kind::kSub: return static_cast<int64_t>(ua - ub);
-    case Kind::kMul: return static_cast<int64_t>(ua * ub);
-    case Kind::kAnd: return a & b;
-    case Kind::kOr: return a | b;
-    case Kind::kXor: return a ^ b;
+    case Kind::kAdd:
+      return static_cast<int64_t>(ua + ub);
+    case Kind::kSub:
+      return static_cast<int64_t>(ua - ub);
+    case Kind::kMul:
+      return static_cast<int64_t>(ua * ub);
+    case Kind::kAnd:
+      return a & b;
+    case Kind::kOr:
+      return a | b;
+    case Kind::kXor:
+      return a ^ b;
     case Kind::kShl:
       if (ub >= static_cast<uint64_t>(BitSize(dtype))) return std::nullopt;
       return static_cast<int64_t>(ua << ub);
-    default: return IsSigned(dtype) ? FoldAs<int64_t>(kind, a, b, BitSize(dtype)) : FoldAs<uint64_t>(kind, ua, ub, BitSize(dtype));
+    default:
+      return IsSigned(dtype) ? FoldAs<int64_t>(kind, a, b, BitSize(dtype)) : FoldAs<uint64_t>(kind, ua, ub, BitSize(dtype));
   }
 }
 
@@ -119,18 +166,30 @@ Value Operators::Identity(Kind kind, Value a, Value b) {
     case Kind::kAdd:
     case Kind::kSub:
     case Kind::kShl:
-    case Kind::kShr: return c == 0 ? a : Value();
-    case Kind::kOr: return c == 0 ? a : c == ones ? b : Value();
-    case Kind::kXor: return c == 0 ? a : Value();
-    case Kind::kAnd: return c == ones ? a : c == 0 ? b : Value();
-    case Kind::kMul: return c == 1 ? a : c == 0 ? b : Value();
-    case Kind::kDiv: return c == 1 ? a : Value();
-    case Kind::kRem: return c == 1 ? builder.Constant(a.dtype(), int64_t{0}) : Value();
-    case Kind::kLt: return c == 0 && !IsSigned(a.dtype()) && !is_bool ? builder.Bool(false) : Value();
-    case Kind::kGe: return c == 0 && !IsSigned(a.dtype()) && !is_bool ? builder.Bool(true) : Value();
-    case Kind::kEq: return is_bool && c == 1 ? a : Value();
-    case Kind::kNe: return is_bool && c == 0 ? a : Value();
-    default: return {};
+    case Kind::kShr:
+      return c == 0 ? a : Value();
+    case Kind::kOr:
+      return c == 0 ? a : c == ones ? b : Value();
+    case Kind::kXor:
+      return c == 0 ? a : Value();
+    case Kind::kAnd:
+      return c == ones ? a : c == 0 ? b : Value();
+    case Kind::kMul:
+      return c == 1 ? a : c == 0 ? b : Value();
+    case Kind::kDiv:
+      return c == 1 ? a : Value();
+    case Kind::kRem:
+      return c == 1 ? builder.Constant(a.dtype(), int64_t{0}) : Value();
+    case Kind::kLt:
+      return c == 0 && !IsSigned(a.dtype()) && !is_bool ? builder.Bool(false) : Value();
+    case Kind::kGe:
+      return c == 0 && !IsSigned(a.dtype()) && !is_bool ? builder.Bool(true) : Value();
+    case Kind::kEq:
+      return is_bool && c == 1 ? a : Value();
+    case Kind::kNe:
+      return is_bool && c == 0 ? a : Value();
+    default:
+      return {};
   }
 }
 
@@ -190,11 +249,11 @@ Value Operators::Number(Value like, int64_t number) { return like.builder()->Spl
 
 Value Operators::Number(Value like, double number) { return like.builder()->Splat(like.builder()->Constant(like.dtype(), number), like.lanes()); }
 
-#define TFVK_BINARY(op, kind)                                                                                   \
-  Value operator op(Value a, Value b) { return Operators::Binary(Kind::kind, a, b); }                           \
-  Value operator op(Value a, int64_t b) { return Operators::Binary(Kind::kind, a, Operators::Number(a, b)); }   \
-  Value operator op(int64_t a, Value b) { return Operators::Binary(Kind::kind, Operators::Number(b, a), b); }   \
-  Value operator op(Value a, double b) { return Operators::Binary(Kind::kind, a, Operators::Number(a, b)); }    \
+#define TFVK_BINARY(op, kind)                                                                                 \
+  Value operator op(Value a, Value b) { return Operators::Binary(Kind::kind, a, b); }                         \
+  Value operator op(Value a, int64_t b) { return Operators::Binary(Kind::kind, a, Operators::Number(a, b)); } \
+  Value operator op(int64_t a, Value b) { return Operators::Binary(Kind::kind, Operators::Number(b, a), b); } \
+  Value operator op(Value a, double b) { return Operators::Binary(Kind::kind, a, Operators::Number(a, b)); }  \
   Value operator op(double a, Value b) { return Operators::Binary(Kind::kind, Operators::Number(b, a), b); }
 TFVK_BINARY(+, kAdd)
 TFVK_BINARY(-, kSub)

@@ -55,25 +55,36 @@ class Value {
 };
 
 // Both sides have one dtype and lanes; a C++ number takes the other side's dtype (and is splat over its lanes).
-#define TFVK_BINARY(op)                    \
-  Value operator op(Value a, Value b);     \
-  Value operator op(Value a, int64_t b);   \
-  Value operator op(int64_t a, Value b);   \
-  Value operator op(Value a, double b);    \
-  Value operator op(double a, Value b);    \
+#define TFVK_BINARY(op)                                                                  \
+  Value operator op(Value a, Value b);                                                   \
+  Value operator op(Value a, int64_t b);                                                 \
+  Value operator op(int64_t a, Value b);                                                 \
+  Value operator op(Value a, double b);                                                  \
+  Value operator op(double a, Value b);                                                  \
   inline Value operator op(Value a, int b) { return a op static_cast<int64_t>(b); }      \
   inline Value operator op(int a, Value b) { return static_cast<int64_t>(a) op b; }      \
   inline Value operator op(Value a, uint32_t b) { return a op static_cast<int64_t>(b); } \
   inline Value operator op(uint32_t a, Value b) { return static_cast<int64_t>(a) op b; }
-TFVK_BINARY(+) TFVK_BINARY(-) TFVK_BINARY(*) TFVK_BINARY(/)
-TFVK_BINARY(<) TFVK_BINARY(<=) TFVK_BINARY(>) TFVK_BINARY(>=) TFVK_BINARY(==) TFVK_BINARY(!=)  // floats: ordered, but for != (unordered)
-TFVK_BINARY(%)  // integers: remainder with the dividend's sign (C's), floats: as fmod
-TFVK_BINARY(&) TFVK_BINARY(|) TFVK_BINARY(^) TFVK_BINARY(<<)  // integers; & | ^ also for bool
-TFVK_BINARY(>>)                                               // arithmetic for signed dtypes, logical for unsigned
+TFVK_BINARY(+)
+TFVK_BINARY(-)
+TFVK_BINARY(*)
+TFVK_BINARY(/)
+TFVK_BINARY(<)
+TFVK_BINARY(<=)
+TFVK_BINARY(>)
+TFVK_BINARY(>=)
+TFVK_BINARY(==)
+TFVK_BINARY(!=)  // floats: ordered, but for != (unordered)
+TFVK_BINARY(%)   // integers: remainder with the dividend's sign (C's), floats: as fmod
+TFVK_BINARY(&)
+TFVK_BINARY(|)
+TFVK_BINARY(^)
+TFVK_BINARY(<<)  // integers; & | ^ also for bool
+TFVK_BINARY(>>)  // arithmetic for signed dtypes, logical for unsigned
 #undef TFVK_BINARY
 Value operator-(Value a);
 Value operator~(Value a);
-Value operator!(Value a);  // bool
+Value operator!(Value a);            // bool
 Value operator&&(Value a, Value b);  // bool; both sides are evaluated
 Value operator||(Value a, Value b);
 
@@ -105,7 +116,30 @@ class Variable {
 };
 
 // GLSL.std.450 functions of one operand. Precision is the driver's (Vulkan's precision table); kernels/arith.h has those that TensorFlow's accuracy needs.
-enum class Math : uint8_t { kAbs, kSign, kFloor, kCeil, kTrunc, kRoundEven, kFract, kSqrt, kInverseSqrt, kExp, kExp2, kLog, kLog2, kSin, kCos, kTan, kTanh, kAsin, kAcos, kAtan, kSinh, kCosh };
+enum class Math : uint8_t {
+  kAbs,
+  kSign,
+  kFloor,
+  kCeil,
+  kTrunc,
+  kRoundEven,
+  kFract,
+  kSqrt,
+  kInverseSqrt,
+  kExp,
+  kExp2,
+  kLog,
+  kLog2,
+  kSin,
+  kCos,
+  kTan,
+  kTanh,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh
+};
 
 enum class MatrixUse : uint8_t { kA, kB, kAccumulator };
 // A cooperative matrix type of subgroup scope (VK_KHR_cooperative_matrix).
@@ -122,10 +156,10 @@ struct Matrix {
 enum class SubgroupOp : uint8_t { kAdd, kMul, kMin, kMax, kAnd, kOr, kXor };
 
 struct BuilderOptions {
-  std::string name = "main";                     // in OpName, for profilers and disassembly
+  std::string name = "main";                       // in OpName, for profilers and disassembly
   std::array<uint32_t, 3> workgroup = {64, 1, 1};  // written as the module's LocalSize
-  bool vulkan_memory_model = false;              // required by cooperative matrices
-  uint32_t spirv_version = 0x00010500;           // Vulkan 1.2's 1.5; cooperative matrices need 1.6 with Vulkan 1.3 drivers or 1.5 plus the extension
+  bool vulkan_memory_model = false;                // required by cooperative matrices
+  uint32_t spirv_version = 0x00010500;             // Vulkan 1.2's 1.5; cooperative matrices need 1.6 with Vulkan 1.3 drivers or 1.5 plus the extension
   // Float controls (VK_KHR_shader_float_controls) that the device supports and the kernel wants:
   bool preserve_denormals_f16 = false, preserve_nan_inf_f32 = false, round_to_even_f16 = false;
 };
@@ -205,7 +239,7 @@ class Builder {
   Value IsNan(Value v);  // by bits, safe where the driver assumes no NaN
   Value IsInf(Value v);
   Value PopCount(Value v);
-  Value FindMsb(Value v);  // u32; the highest set bit of a 32-bit value, -1 (as u32) for 0
+  Value FindMsb(Value v);                                 // u32; the highest set bit of a 32-bit value, -1 (as u32) for 0
   std::pair<Value, Value> MulExtended(Value a, Value b);  // u32 x u32 -> {low, high}
   Value Composite(const std::vector<Value>& scalars);     // a vector
   Value Extract(Value vector, int lane);

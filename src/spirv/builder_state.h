@@ -23,7 +23,18 @@ void AppendString(Words& words, const std::string& text);
 
 // What an IdMap key is about; the key's low word then holds that entity's properties.
 enum class Entity : uint8_t {
-  kScalarType = 1, kVectorType, kPointerType, kElementArrayType, kMatrixType, kPairType, kConstant, kSplat, kBuiltin, kBuiltinValue, kArgument, kComputed
+  kScalarType = 1,
+  kVectorType,
+  kPointerType,
+  kElementArrayType,
+  kMatrixType,
+  kPairType,
+  kConstant,
+  kSplat,
+  kBuiltin,
+  kBuiltinValue,
+  kArgument,
+  kComputed
 };
 // Values computed once in the prologue that are no builtins themselves.
 enum class Computed : uint8_t { kLinearWorkgroupId, kGlobalLinearId };

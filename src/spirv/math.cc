@@ -7,28 +7,50 @@ namespace {
 
 GLSLstd450 FloatFunction(Math function) {
   switch (function) {
-    case Math::kAbs: return GLSLstd450FAbs;
-    case Math::kSign: return GLSLstd450FSign;
-    case Math::kFloor: return GLSLstd450Floor;
-    case Math::kCeil: return GLSLstd450Ceil;
-    case Math::kTrunc: return GLSLstd450Trunc;
-    case Math::kRoundEven: return GLSLstd450RoundEven;
-    case Math::kFract: return GLSLstd450Fract;
-    case Math::kSqrt: return GLSLstd450Sqrt;
-    case Math::kInverseSqrt: return GLSLstd450InverseSqrt;
-    case Math::kExp: return GLSLstd450Exp;
-    case Math::kExp2: return GLSLstd450Exp2;
-    case Math::kLog: return GLSLstd450Log;
-    case Math::kLog2: return GLSLstd450Log2;
-    case Math::kSin: return GLSLstd450Sin;
-    case Math::kCos: return GLSLstd450Cos;
-    case Math::kTan: return GLSLstd450Tan;
-    case Math::kTanh: return GLSLstd450Tanh;
-    case Math::kAsin: return GLSLstd450Asin;
-    case Math::kAcos: return GLSLstd450Acos;
-    case Math::kAtan: return GLSLstd450Atan;
-    case Math::kSinh: return GLSLstd450Sinh;
-    case Math::kCosh: return GLSLstd450Cosh;
+    case Math::kAbs:
+      return GLSLstd450FAbs;
+    case Math::kSign:
+      return GLSLstd450FSign;
+    case Math::kFloor:
+      return GLSLstd450Floor;
+    case Math::kCeil:
+      return GLSLstd450Ceil;
+    case Math::kTrunc:
+      return GLSLstd450Trunc;
+    case Math::kRoundEven:
+      return GLSLstd450RoundEven;
+    case Math::kFract:
+      return GLSLstd450Fract;
+    case Math::kSqrt:
+      return GLSLstd450Sqrt;
+    case Math::kInverseSqrt:
+      return GLSLstd450InverseSqrt;
+    case Math::kExp:
+      return GLSLstd450Exp;
+    case Math::kExp2:
+      return GLSLstd450Exp2;
+    case Math::kLog:
+      return GLSLstd450Log;
+    case Math::kLog2:
+      return GLSLstd450Log2;
+    case Math::kSin:
+      return GLSLstd450Sin;
+    case Math::kCos:
+      return GLSLstd450Cos;
+    case Math::kTan:
+      return GLSLstd450Tan;
+    case Math::kTanh:
+      return GLSLstd450Tanh;
+    case Math::kAsin:
+      return GLSLstd450Asin;
+    case Math::kAcos:
+      return GLSLstd450Acos;
+    case Math::kAtan:
+      return GLSLstd450Atan;
+    case Math::kSinh:
+      return GLSLstd450Sinh;
+    case Math::kCosh:
+      return GLSLstd450Cosh;
   }
   Fail(ErrorCode::kInternal, "[SPIR-V] unknown function {}.", static_cast<int>(function));
 }
@@ -115,8 +137,7 @@ Value Builder::FindMsb(Value v) {
 
 std::pair<Value, Value> Builder::MulExtended(Value a, Value b) {
   State& s = *s_;
-  tfvk::Require(a.dtype() == DType::kU32 && b.dtype() == DType::kU32 && a.lanes() == 1, "[SPIR-V] MulExtended of {} and {}.", Name(a.dtype()),
-                Name(b.dtype()));
+  tfvk::Require(a.dtype() == DType::kU32 && b.dtype() == DType::kU32 && a.lanes() == 1, "[SPIR-V] MulExtended of {} and {}.", Name(a.dtype()), Name(b.dtype()));
   Id u32 = s.TypeOf(DType::kU32);
   Id pair = s.Emit(spv::Op::OpUMulExtended, s.PairType(u32), {a.id(), b.id()});
   Id low = s.Emit(spv::Op::OpCompositeExtract, u32, {pair, 0}), high = s.Emit(spv::Op::OpCompositeExtract, u32, {pair, 1});

@@ -62,8 +62,9 @@ Value Builder::SubgroupShuffleXor(Value v, uint32_t mask) {
   s.Require(spv::Capability::GroupNonUniform);
   s.Require(spv::Capability::GroupNonUniformShuffle);
   Id scope = s.U32Id(static_cast<uint32_t>(spv::Scope::Subgroup)), mask_id = s.U32Id(mask);
-  return s.AcrossLanes(
-      v, [&](Value w) { return s.Make(s.Emit(spv::Op::OpGroupNonUniformShuffleXor, s.TypeOf(w), {scope, w.id(), mask_id}), w.dtype(), w.lanes()); });
+  return s.AcrossLanes(v, [&](Value w) {
+    return s.Make(s.Emit(spv::Op::OpGroupNonUniformShuffleXor, s.TypeOf(w), {scope, w.id(), mask_id}), w.dtype(), w.lanes());
+  });
 }
 
 Value Builder::SubgroupShuffle(Value v, Value lane) {
@@ -71,8 +72,9 @@ Value Builder::SubgroupShuffle(Value v, Value lane) {
   s.Require(spv::Capability::GroupNonUniform);
   s.Require(spv::Capability::GroupNonUniformShuffle);
   Id scope = s.U32Id(static_cast<uint32_t>(spv::Scope::Subgroup));
-  return s.AcrossLanes(
-      v, [&](Value w) { return s.Make(s.Emit(spv::Op::OpGroupNonUniformShuffle, s.TypeOf(w), {scope, w.id(), lane.id()}), w.dtype(), w.lanes()); });
+  return s.AcrossLanes(v, [&](Value w) {
+    return s.Make(s.Emit(spv::Op::OpGroupNonUniformShuffle, s.TypeOf(w), {scope, w.id(), lane.id()}), w.dtype(), w.lanes());
+  });
 }
 
 Value Builder::SubgroupBroadcastFirst(Value v) {
@@ -80,8 +82,9 @@ Value Builder::SubgroupBroadcastFirst(Value v) {
   s.Require(spv::Capability::GroupNonUniform);
   s.Require(spv::Capability::GroupNonUniformBallot);
   Id scope = s.U32Id(static_cast<uint32_t>(spv::Scope::Subgroup));
-  return s.AcrossLanes(
-      v, [&](Value w) { return s.Make(s.Emit(spv::Op::OpGroupNonUniformBroadcastFirst, s.TypeOf(w), {scope, w.id()}), w.dtype(), w.lanes()); });
+  return s.AcrossLanes(v, [&](Value w) {
+    return s.Make(s.Emit(spv::Op::OpGroupNonUniformBroadcastFirst, s.TypeOf(w), {scope, w.id()}), w.dtype(), w.lanes());
+  });
 }
 
 Value Builder::SubgroupAny(Value condition) {

@@ -8,25 +8,62 @@
 
 namespace tfvk::vulkan {
 
-#define TFVK_INSTANCE_FUNCTIONS(X)                                                                                                                           \
-  X(EnumeratePhysicalDevices)                                                                                                                                \
-  X(GetPhysicalDeviceProperties)                                                                                                                             \
-  X(GetPhysicalDeviceProperties2)                                                                                                                            \
-  X(GetPhysicalDeviceFeatures2)                                                                                                                              \
-  X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceMemoryProperties2) X(GetPhysicalDeviceQueueFamilyProperties) X(EnumerateDeviceExtensionProperties) \
-      X(CreateDevice) X(GetDeviceProcAddr)
+#define TFVK_INSTANCE_FUNCTIONS(X)          \
+  X(EnumeratePhysicalDevices)               \
+  X(GetPhysicalDeviceProperties)            \
+  X(GetPhysicalDeviceProperties2)           \
+  X(GetPhysicalDeviceFeatures2)             \
+  X(GetPhysicalDeviceMemoryProperties)      \
+  X(GetPhysicalDeviceMemoryProperties2)     \
+  X(GetPhysicalDeviceQueueFamilyProperties) \
+  X(EnumerateDeviceExtensionProperties)     \
+  X(CreateDevice)                           \
+  X(GetDeviceProcAddr)
 
-#define TFVK_DEVICE_FUNCTIONS(X)                                                                                                                            \
-  X(DestroyDevice)                                                                                                                                          \
-  X(GetDeviceQueue)                                                                                                                                         \
-  X(DeviceWaitIdle)                                                                                                                                         \
-  X(CreateBuffer)                                                                                                                                           \
-  X(DestroyBuffer) X(GetBufferMemoryRequirements) X(GetBufferDeviceAddress) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory)                \
-      X(CreatePipelineLayout) X(DestroyPipelineLayout) X(CreateShaderModule) X(DestroyShaderModule) X(CreateComputePipelines) X(DestroyPipeline)            \
-          X(CreatePipelineCache) X(DestroyPipelineCache) X(GetPipelineCacheData) X(MergePipelineCaches) X(CreateCommandPool) X(DestroyCommandPool)          \
-              X(ResetCommandPool) X(AllocateCommandBuffers) X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline) X(CmdPushConstants) X(CmdDispatch) \
-                  X(CmdPipelineBarrier) X(CmdCopyBuffer) X(CmdFillBuffer) X(CreateQueryPool) X(DestroyQueryPool) X(CmdResetQueryPool) X(CmdWriteTimestamp)  \
-                      X(GetQueryPoolResults) X(QueueSubmit) X(CreateSemaphore) X(DestroySemaphore) X(GetSemaphoreCounterValue) X(WaitSemaphores)
+#define TFVK_DEVICE_FUNCTIONS(X) \
+  X(DestroyDevice)               \
+  X(GetDeviceQueue)              \
+  X(DeviceWaitIdle)              \
+  X(CreateBuffer)                \
+  X(DestroyBuffer)               \
+  X(GetBufferMemoryRequirements) \
+  X(GetBufferDeviceAddress)      \
+  X(AllocateMemory)              \
+  X(FreeMemory)                  \
+  X(BindBufferMemory)            \
+  X(MapMemory)                   \
+  X(CreatePipelineLayout)        \
+  X(DestroyPipelineLayout)       \
+  X(CreateShaderModule)          \
+  X(DestroyShaderModule)         \
+  X(CreateComputePipelines)      \
+  X(DestroyPipeline)             \
+  X(CreatePipelineCache)         \
+  X(DestroyPipelineCache)        \
+  X(GetPipelineCacheData)        \
+  X(MergePipelineCaches)         \
+  X(CreateCommandPool)           \
+  X(DestroyCommandPool)          \
+  X(ResetCommandPool)            \
+  X(AllocateCommandBuffers)      \
+  X(BeginCommandBuffer)          \
+  X(EndCommandBuffer)            \
+  X(CmdBindPipeline)             \
+  X(CmdPushConstants)            \
+  X(CmdDispatch)                 \
+  X(CmdPipelineBarrier)          \
+  X(CmdCopyBuffer)               \
+  X(CmdFillBuffer)               \
+  X(CreateQueryPool)             \
+  X(DestroyQueryPool)            \
+  X(CmdResetQueryPool)           \
+  X(CmdWriteTimestamp)           \
+  X(GetQueryPoolResults)         \
+  X(QueueSubmit)                 \
+  X(CreateSemaphore)             \
+  X(DestroySemaphore)            \
+  X(GetSemaphoreCounterValue)    \
+  X(WaitSemaphores)
 
 #define TFVK_DECLARE(name) PFN_vk##name name = nullptr;
 struct InstanceFunctions {

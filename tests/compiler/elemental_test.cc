@@ -1,8 +1,8 @@
 // Elementwise and data-movement nodes against the reference evaluator.
 #include <gtest/gtest.h>
 
-#include "compiler/program_runner.h"
 #include "compiler/describe.h"
+#include "compiler/program_runner.h"
 
 namespace tfvk::compiler {
 namespace {

@@ -1,5 +1,3 @@
-#include "compiler/program_runner.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 
 #include "compiler/describe.h"
 #include "compiler/memory_plan.h"
+#include "compiler/program_runner.h"
 #include "device_fixture.h"
 #include "program/executable.h"
 #include "program/limits.h"
@@ -89,10 +88,14 @@ void VisitSlices(const program::Block& block, const std::function<void(const pro
 int64_t BufferBytes(const program::Program& p, const program::BufferSlice& slice) {
   const auto tensor = [](const program::TensorInfo& t) { return ElementCount(t.shape) * static_cast<int64_t>(ByteSize(t.dtype)); };
   switch (slice.kind) {
-    case program::BufferSlice::Kind::kParameter: return tensor(p.parameters.at(slice.index));
-    case program::BufferSlice::Kind::kOutput: return tensor(p.outputs.at(slice.index));
-    case program::BufferSlice::Kind::kConstant: return static_cast<int64_t>(p.constants.at(slice.index).size());
-    case program::BufferSlice::Kind::kTemporary: return p.temporaries.at(slice.index).bytes.Evaluate({});
+    case program::BufferSlice::Kind::kParameter:
+      return tensor(p.parameters.at(slice.index));
+    case program::BufferSlice::Kind::kOutput:
+      return tensor(p.outputs.at(slice.index));
+    case program::BufferSlice::Kind::kConstant:
+      return static_cast<int64_t>(p.constants.at(slice.index).size());
+    case program::BufferSlice::Kind::kTemporary:
+      return p.temporaries.at(slice.index).bytes.Evaluate({});
   }
   return 0;
 }
@@ -231,7 +234,8 @@ void ExpectMatchesReferenceAt(const std::string& text, const std::vector<std::ve
         const std::vector<Tensor> got = RunProgram(program, arguments, in_place, values);
         for (size_t i = 0; i < wanted.size(); ++i) {
           EXPECT_EQ(Difference(got[i], wanted[i], tolerance), "") << "output " << i << (fuse ? ", fused" : ", not fused") << (in_place ? ", in place" : "")
-                                                                  << ", sizes " << fmt::format("{}", fmt::join(values, ",")) << "\n" << compiler::Describe(program) << text;
+                                                                  << ", sizes " << fmt::format("{}", fmt::join(values, ",")) << "\n"
+                                                                  << compiler::Describe(program) << text;
         }
       }
     }

@@ -32,7 +32,9 @@ class Generator {
 
  private:
   int Below(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
-  Value Any() { return values_[values_.size() - 1 - static_cast<size_t>(std::min(Below(static_cast<int>(values_.size())), Below(static_cast<int>(values_.size()))))]; }
+  Value Any() {
+    return values_[values_.size() - 1 - static_cast<size_t>(std::min(Below(static_cast<int>(values_.size())), Below(static_cast<int>(values_.size()))))];
+  }
 
   Shape RandomShape() {
     static const std::vector<Shape> kShapes = {{6}, {4, 6}, {6, 4}, {2, 4, 6}, {24}, {1, 6}, {}, {5, 3, 2}};
@@ -61,19 +63,30 @@ class Generator {
     const Value x = Any();
     const Shape shape = x.type().shape;
     switch (Below(12)) {
-      case 0: case 1: {
+      case 0:
+      case 1: {
         static const Op kUnary[] = {Op::kTanh, Op::kNegate, Op::kAbs, Op::kSin, Op::kSign, Op::kLogistic};
         Add(kUnary[Below(6)], {x}, shape);
         return;
       }
-      case 2: case 3: case 4: return AddBinary(x);
-      case 5: return AddReshape(x);
-      case 6: return AddTranspose(x);
-      case 7: return AddBroadcast(x);
-      case 8: return AddReduce(x);
-      case 9: return AddPadOrSlice(x);
-      case 10: return AddDot(x);
-      default: return AddSelect(x);
+      case 2:
+      case 3:
+      case 4:
+        return AddBinary(x);
+      case 5:
+        return AddReshape(x);
+      case 6:
+        return AddTranspose(x);
+      case 7:
+        return AddBroadcast(x);
+      case 8:
+        return AddReduce(x);
+      case 9:
+        return AddPadOrSlice(x);
+      case 10:
+        return AddDot(x);
+      default:
+        return AddSelect(x);
     }
   }
 

@@ -1,11 +1,10 @@
-#include "compiler/reference_evaluator.h"
-
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <numeric>
 #include <utility>
 
+#include "compiler/reference_evaluator.h"
 #include "types/error.h"
 
 namespace tfvk::reference {
@@ -395,7 +394,8 @@ std::vector<Tensor> Branched(const Node& node, const Operands& in) {
 std::vector<Tensor> EvaluateNode(const Node& node, const Operands& in) {
   if (node.op >= Op::kAbs && node.op <= Op::kClamp) return {Elementwise(node, in)};
   switch (node.op) {
-    case Op::kConstant: return {ConstantTensor(node)};
+    case Op::kConstant:
+      return {ConstantTensor(node)};
     case Op::kIota: {
       const DType dtype = node.type().dtype;
       return {Generate(node.type(), [&](const Dims& index) {
@@ -407,20 +407,34 @@ std::vector<Tensor> EvaluateNode(const Node& node, const Operands& in) {
       const int64_t size = ShapeOf(node.operand_type(0))[node.attr<ir::DimsAttr>().dims[0]];
       return {Tensor{DType::kS32, {}, {{static_cast<double>(size), size}}}};
     }
-    case Op::kReshape: return {Tensor{node.type().dtype, ShapeOf(node.type()), in[0]->elements}};
-    case Op::kConcatenate: return {Concatenated(node, in)};
-    case Op::kGather: return {Gathered(node, in)};
-    case Op::kScatter: return Scattered(node, in);
-    case Op::kReduce: return Reduced(node, in);
-    case Op::kReduceWindow: return WindowReduced(node, in);
-    case Op::kSelectAndScatter: return {SelectedAndScattered(node, in)};
-    case Op::kDot: return {DotProduct(node, in)};
-    case Op::kConvolution: return {Convolved(node, in)};
-    case Op::kSort: return Sorted(node, in);
-    case Op::kWhile: return Looped(node, in);
-    case Op::kConditional: return Branched(node, in);
-    case Op::kRngBitGenerator: Fail(ErrorCode::kUnimplemented, "the reference evaluator has no random numbers");
-    default: return {Movement(node, in)};
+    case Op::kReshape:
+      return {Tensor{node.type().dtype, ShapeOf(node.type()), in[0]->elements}};
+    case Op::kConcatenate:
+      return {Concatenated(node, in)};
+    case Op::kGather:
+      return {Gathered(node, in)};
+    case Op::kScatter:
+      return Scattered(node, in);
+    case Op::kReduce:
+      return Reduced(node, in);
+    case Op::kReduceWindow:
+      return WindowReduced(node, in);
+    case Op::kSelectAndScatter:
+      return {SelectedAndScattered(node, in)};
+    case Op::kDot:
+      return {DotProduct(node, in)};
+    case Op::kConvolution:
+      return {Convolved(node, in)};
+    case Op::kSort:
+      return Sorted(node, in);
+    case Op::kWhile:
+      return Looped(node, in);
+    case Op::kConditional:
+      return Branched(node, in);
+    case Op::kRngBitGenerator:
+      Fail(ErrorCode::kUnimplemented, "the reference evaluator has no random numbers");
+    default:
+      return {Movement(node, in)};
   }
 }
 

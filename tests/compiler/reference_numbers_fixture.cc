@@ -44,42 +44,73 @@ uint64_t BitsOf(DType dtype, Number n) {
 
 double FloatUnary(Op op, double x) {
   switch (op) {
-    case Op::kAbs: return std::abs(x);
-    case Op::kNegate: return -x;
-    case Op::kSign: return std::isnan(x) || x == 0 ? x : std::copysign(1.0, x);
-    case Op::kExp: return std::exp(x);
-    case Op::kExpm1: return std::expm1(x);
-    case Op::kLog: return std::log(x);
-    case Op::kLog1p: return std::log1p(x);
-    case Op::kLogistic: return 1 / (1 + std::exp(-x));
-    case Op::kSqrt: return std::sqrt(x);
-    case Op::kRsqrt: return 1 / std::sqrt(x);
-    case Op::kCbrt: return std::cbrt(x);
-    case Op::kSin: return std::sin(x);
-    case Op::kCos: return std::cos(x);
-    case Op::kTan: return std::tan(x);
-    case Op::kTanh: return std::tanh(x);
-    case Op::kErf: return std::erf(x);
-    case Op::kFloor: return std::floor(x);
-    case Op::kCeil: return std::ceil(x);
-    case Op::kRoundNearestAfz: return std::round(x);
-    case Op::kRoundNearestEven: return std::nearbyint(x);
-    default: Fail(ErrorCode::kInternal, "no float operation {}", ir::Name(op));
+    case Op::kAbs:
+      return std::abs(x);
+    case Op::kNegate:
+      return -x;
+    case Op::kSign:
+      return std::isnan(x) || x == 0 ? x : std::copysign(1.0, x);
+    case Op::kExp:
+      return std::exp(x);
+    case Op::kExpm1:
+      return std::expm1(x);
+    case Op::kLog:
+      return std::log(x);
+    case Op::kLog1p:
+      return std::log1p(x);
+    case Op::kLogistic:
+      return 1 / (1 + std::exp(-x));
+    case Op::kSqrt:
+      return std::sqrt(x);
+    case Op::kRsqrt:
+      return 1 / std::sqrt(x);
+    case Op::kCbrt:
+      return std::cbrt(x);
+    case Op::kSin:
+      return std::sin(x);
+    case Op::kCos:
+      return std::cos(x);
+    case Op::kTan:
+      return std::tan(x);
+    case Op::kTanh:
+      return std::tanh(x);
+    case Op::kErf:
+      return std::erf(x);
+    case Op::kFloor:
+      return std::floor(x);
+    case Op::kCeil:
+      return std::ceil(x);
+    case Op::kRoundNearestAfz:
+      return std::round(x);
+    case Op::kRoundNearestEven:
+      return std::nearbyint(x);
+    default:
+      Fail(ErrorCode::kInternal, "no float operation {}", ir::Name(op));
   }
 }
 
 double FloatBinary(Op op, double x, double y) {
   switch (op) {
-    case Op::kAdd: return x + y;
-    case Op::kSubtract: return x - y;
-    case Op::kMultiply: return x * y;
-    case Op::kDivide: return x / y;
-    case Op::kRemainder: return std::fmod(x, y);
-    case Op::kPower: return std::pow(x, y);
-    case Op::kAtan2: return std::atan2(x, y);
-    case Op::kMaximum: return std::isnan(x) || std::isnan(y) ? NAN : std::max(x, y);
-    case Op::kMinimum: return std::isnan(x) || std::isnan(y) ? NAN : std::min(x, y);
-    default: Fail(ErrorCode::kInternal, "no float operation {}", ir::Name(op));
+    case Op::kAdd:
+      return x + y;
+    case Op::kSubtract:
+      return x - y;
+    case Op::kMultiply:
+      return x * y;
+    case Op::kDivide:
+      return x / y;
+    case Op::kRemainder:
+      return std::fmod(x, y);
+    case Op::kPower:
+      return std::pow(x, y);
+    case Op::kAtan2:
+      return std::atan2(x, y);
+    case Op::kMaximum:
+      return std::isnan(x) || std::isnan(y) ? NAN : std::max(x, y);
+    case Op::kMinimum:
+      return std::isnan(x) || std::isnan(y) ? NAN : std::min(x, y);
+    default:
+      Fail(ErrorCode::kInternal, "no float operation {}", ir::Name(op));
   }
 }
 
@@ -87,13 +118,20 @@ int64_t IntegerUnary(Op op, DType dtype, int64_t x) {
   const int bits = BitSize(dtype);
   const uint64_t raw = LowBits(x, bits);
   switch (op) {
-    case Op::kAbs: return IsSigned(dtype) && x < 0 ? static_cast<int64_t>(-static_cast<uint64_t>(x)) : x;
-    case Op::kNegate: return static_cast<int64_t>(-static_cast<uint64_t>(x));
-    case Op::kSign: return IsSigned(dtype) ? (x > 0) - (x < 0) : x != 0;
-    case Op::kNot: return dtype == DType::kBool ? !x : ~x;
-    case Op::kPopcnt: return __builtin_popcountll(raw);
-    case Op::kClz: return raw == 0 ? bits : __builtin_clzll(raw) - (64 - bits);
-    default: Fail(ErrorCode::kInternal, "no integer operation {}", ir::Name(op));
+    case Op::kAbs:
+      return IsSigned(dtype) && x < 0 ? static_cast<int64_t>(-static_cast<uint64_t>(x)) : x;
+    case Op::kNegate:
+      return static_cast<int64_t>(-static_cast<uint64_t>(x));
+    case Op::kSign:
+      return IsSigned(dtype) ? (x > 0) - (x < 0) : x != 0;
+    case Op::kNot:
+      return dtype == DType::kBool ? !x : ~x;
+    case Op::kPopcnt:
+      return __builtin_popcountll(raw);
+    case Op::kClz:
+      return raw == 0 ? bits : __builtin_clzll(raw) - (64 - bits);
+    default:
+      Fail(ErrorCode::kInternal, "no integer operation {}", ir::Name(op));
   }
 }
 
@@ -134,19 +172,34 @@ int64_t Shift(Op op, DType dtype, int64_t x, int64_t y) {
 int64_t IntegerBinary(Op op, DType dtype, int64_t x, int64_t y) {
   const auto u = [](int64_t v) { return static_cast<uint64_t>(v); };
   switch (op) {
-    case Op::kAdd: return dtype == DType::kBool ? x | y : static_cast<int64_t>(u(x) + u(y));
-    case Op::kSubtract: return static_cast<int64_t>(u(x) - u(y));
-    case Op::kMultiply: return dtype == DType::kBool ? x & y : static_cast<int64_t>(u(x) * u(y));
-    case Op::kDivide: return Quotient(dtype, x, y);
-    case Op::kRemainder: return RemainderOf(dtype, x, y);
-    case Op::kPower: return Power(x, y, IsSigned(dtype));
-    case Op::kMaximum: return Less(dtype, x, y) ? y : x;
-    case Op::kMinimum: return Less(dtype, y, x) ? y : x;
-    case Op::kAnd: return x & y;
-    case Op::kOr: return x | y;
-    case Op::kXor: return x ^ y;
-    case Op::kShiftLeft: case Op::kShiftRightLogical: case Op::kShiftRightArithmetic: return Shift(op, dtype, x, y);
-    default: Fail(ErrorCode::kInternal, "no integer operation {}", ir::Name(op));
+    case Op::kAdd:
+      return dtype == DType::kBool ? x | y : static_cast<int64_t>(u(x) + u(y));
+    case Op::kSubtract:
+      return static_cast<int64_t>(u(x) - u(y));
+    case Op::kMultiply:
+      return dtype == DType::kBool ? x & y : static_cast<int64_t>(u(x) * u(y));
+    case Op::kDivide:
+      return Quotient(dtype, x, y);
+    case Op::kRemainder:
+      return RemainderOf(dtype, x, y);
+    case Op::kPower:
+      return Power(x, y, IsSigned(dtype));
+    case Op::kMaximum:
+      return Less(dtype, x, y) ? y : x;
+    case Op::kMinimum:
+      return Less(dtype, y, x) ? y : x;
+    case Op::kAnd:
+      return x & y;
+    case Op::kOr:
+      return x | y;
+    case Op::kXor:
+      return x ^ y;
+    case Op::kShiftLeft:
+    case Op::kShiftRightLogical:
+    case Op::kShiftRightArithmetic:
+      return Shift(op, dtype, x, y);
+    default:
+      Fail(ErrorCode::kInternal, "no integer operation {}", ir::Name(op));
   }
 }
 
@@ -167,12 +220,18 @@ bool Compared(const ir::CompareAttr& attr, DType dtype, Number a, Number b) {
     order = std::isnan(a.f) || std::isnan(b.f) ? 2 : a.f < b.f ? -1 : a.f > b.f;
   }
   switch (attr.direction) {
-    case ir::Comparison::kEq: return order == 0;
-    case ir::Comparison::kNe: return order != 0;
-    case ir::Comparison::kLt: return order == -1;
-    case ir::Comparison::kLe: return order == -1 || order == 0;
-    case ir::Comparison::kGt: return order == 1;
-    case ir::Comparison::kGe: return order == 1 || order == 0;
+    case ir::Comparison::kEq:
+      return order == 0;
+    case ir::Comparison::kNe:
+      return order != 0;
+    case ir::Comparison::kLt:
+      return order == -1;
+    case ir::Comparison::kLe:
+      return order == -1 || order == 0;
+    case ir::Comparison::kGt:
+      return order == 1;
+    case ir::Comparison::kGe:
+      return order == 1 || order == 0;
   }
   return false;
 }
@@ -241,12 +300,18 @@ void ToBytes(DType dtype, Number n, uint8_t* bytes) {
 
 Number Rounded(DType dtype, Number n) {
   switch (dtype) {
-    case DType::kF16: return {RoundToBits(n.f, 10, -14, 65504), 0};
-    case DType::kBF16: return {RoundToBits(n.f, 7, -126, 3.3895313892515355e38), 0};
-    case DType::kF32: return {static_cast<float>(n.f), 0};
-    case DType::kF64: return n;
-    case DType::kBool: return {0, n.i & 1};
-    default: break;
+    case DType::kF16:
+      return {RoundToBits(n.f, 10, -14, 65504), 0};
+    case DType::kBF16:
+      return {RoundToBits(n.f, 7, -126, 3.3895313892515355e38), 0};
+    case DType::kF32:
+      return {static_cast<float>(n.f), 0};
+    case DType::kF64:
+      return n;
+    case DType::kBool:
+      return {0, n.i & 1};
+    default:
+      break;
   }
   const int unused = 64 - BitSize(dtype);
   const uint64_t shifted = static_cast<uint64_t>(n.i) << unused;
@@ -256,21 +321,27 @@ Number Rounded(DType dtype, Number n) {
 Number EvaluateElementwise(const ir::Node& node, const std::vector<Number>& x) {
   const DType from = node.operand_type(0).dtype, to = node.type().dtype;
   switch (node.op) {
-    case Op::kConvert: return Rounded(to, Converted(from, to, x[0]));
+    case Op::kConvert:
+      return Rounded(to, Converted(from, to, x[0]));
     case Op::kBitcastConvert: {
       const uint64_t bits = BitsOf(from, x[0]);
       uint8_t bytes[8];
       std::memcpy(bytes, &bits, 8);
       return FromBytes(to, bytes);
     }
-    case Op::kReducePrecision: return Rounded(to, ReducedPrecision(node, x[0]));
-    case Op::kIsFinite: return {0, std::isfinite(x[0].f)};
-    case Op::kCompare: return {0, Compared(node.attr<ir::CompareAttr>(), from, x[0], x[1])};
-    case Op::kSelect: return x[0].i ? x[1] : x[2];
+    case Op::kReducePrecision:
+      return Rounded(to, ReducedPrecision(node, x[0]));
+    case Op::kIsFinite:
+      return {0, std::isfinite(x[0].f)};
+    case Op::kCompare:
+      return {0, Compared(node.attr<ir::CompareAttr>(), from, x[0], x[1])};
+    case Op::kSelect:
+      return x[0].i ? x[1] : x[2];
     case Op::kClamp:
       if (IsFloat(to)) return {FloatBinary(Op::kMinimum, FloatBinary(Op::kMaximum, x[0].f, x[1].f), x[2].f), 0};
       return {0, IntegerBinary(Op::kMinimum, to, IntegerBinary(Op::kMaximum, to, x[0].i, x[1].i), x[2].i)};
-    default: break;
+    default:
+      break;
   }
   Number result;
   if (IsFloat(from)) {

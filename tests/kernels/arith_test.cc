@@ -73,7 +73,12 @@ double Ulps(T got, long double want) {
   if (std::isnan(want)) return std::isnan(got) ? 0 : 1e30;
   if (std::isnan(got)) return 1e30;
   T rounded = static_cast<T>(want);
-  if (std::isinf(rounded) || std::isinf(got)) return got == rounded ? 0 : (std::fabs(got) >= std::numeric_limits<T>::max() || std::isinf(rounded)) && std::signbit(got) == std::signbit(rounded) && std::fabs(got) > std::numeric_limits<T>::max() * T(0.999999) ? 1 : 1e30;
+  if (std::isinf(rounded) || std::isinf(got))
+    return got == rounded ? 0
+           : (std::fabs(got) >= std::numeric_limits<T>::max() || std::isinf(rounded)) && std::signbit(got) == std::signbit(rounded) &&
+                   std::fabs(got) > std::numeric_limits<T>::max() * T(0.999999)
+               ? 1
+               : 1e30;
   if (want == 0 && got == 0) return std::signbit(got) == std::signbit(want) ? 0 : 1e30;
   int exponent;
   std::frexp(std::max<long double>(std::fabs(want), std::numeric_limits<T>::min()), &exponent);
@@ -84,9 +89,53 @@ double Ulps(T got, long double want) {
 template <class T>
 std::vector<T> Arguments(size_t count = 20000) {
   using L = std::numeric_limits<T>;
-  std::vector<T> x = {T(0), T(-0.0), T(1), T(-1), T(0.5), T(-0.5), T(2), T(-2), T(1.5), T(2.5), T(-2.5), T(0.3), L::infinity(), -L::infinity(), L::quiet_NaN(),
-                      L::max(), L::lowest(), L::min(), -L::min(), L::epsilon(), -L::epsilon(), T(10), T(-10), T(88), T(89), T(-87), T(-103), T(-104), T(700), T(709.5), T(-745), T(100), T(1e5), T(-1e5),
-                      T(1e10), T(1e22), T(1.57079632679), T(3.14159265359), T(-3.14159265359), T(6.28318530718), T(0.693147180559945), T(1e-10), T(-1e-10), T(1e-30), T(0.9999999), T(1.0000001), T(-0.9999999)};
+  std::vector<T> x = {T(0),
+                      T(-0.0),
+                      T(1),
+                      T(-1),
+                      T(0.5),
+                      T(-0.5),
+                      T(2),
+                      T(-2),
+                      T(1.5),
+                      T(2.5),
+                      T(-2.5),
+                      T(0.3),
+                      L::infinity(),
+                      -L::infinity(),
+                      L::quiet_NaN(),
+                      L::max(),
+                      L::lowest(),
+                      L::min(),
+                      -L::min(),
+                      L::epsilon(),
+                      -L::epsilon(),
+                      T(10),
+                      T(-10),
+                      T(88),
+                      T(89),
+                      T(-87),
+                      T(-103),
+                      T(-104),
+                      T(700),
+                      T(709.5),
+                      T(-745),
+                      T(100),
+                      T(1e5),
+                      T(-1e5),
+                      T(1e10),
+                      T(1e22),
+                      T(1.57079632679),
+                      T(3.14159265359),
+                      T(-3.14159265359),
+                      T(6.28318530718),
+                      T(0.693147180559945),
+                      T(1e-10),
+                      T(-1e-10),
+                      T(1e-30),
+                      T(0.9999999),
+                      T(1.0000001),
+                      T(-0.9999999)};
   std::mt19937_64 random(11);
   std::uniform_real_distribution<double> unit(-1, 1), exponent(-36, 36);
   while (x.size() < count / 3) x.push_back(static_cast<T>(unit(random) * std::pow(10.0, exponent(random))));
@@ -106,10 +155,10 @@ long double Sigmoid(long double x) { return 1 / (1 + std::exp(-x)); }
 long double ReciprocalRoot(long double x) { return 1 / std::sqrt(x); }
 
 const Accuracy kAccuracies[] = {
-    {"exp", UnaryFunction::kExp, std::exp, 2},       {"expm1", UnaryFunction::kExpm1, std::expm1, 3}, {"log", UnaryFunction::kLog, std::log, 2},
-    {"log1p", UnaryFunction::kLog1p, std::log1p, 3}, {"logistic", UnaryFunction::kLogistic, Sigmoid, 4}, {"sqrt", UnaryFunction::kSqrt, std::sqrt, 0.51},
-    {"rsqrt", UnaryFunction::kRsqrt, ReciprocalRoot, 2}, {"cbrt", UnaryFunction::kCbrt, std::cbrt, 2}, {"sin", UnaryFunction::kSin, std::sin, 2.5},
-    {"cos", UnaryFunction::kCos, std::cos, 2.5},     {"tan", UnaryFunction::kTan, std::tan, 5},       {"tanh", UnaryFunction::kTanh, std::tanh, 5},
+    {"exp", UnaryFunction::kExp, std::exp, 2},           {"expm1", UnaryFunction::kExpm1, std::expm1, 3},    {"log", UnaryFunction::kLog, std::log, 2},
+    {"log1p", UnaryFunction::kLog1p, std::log1p, 3},     {"logistic", UnaryFunction::kLogistic, Sigmoid, 4}, {"sqrt", UnaryFunction::kSqrt, std::sqrt, 0.51},
+    {"rsqrt", UnaryFunction::kRsqrt, ReciprocalRoot, 2}, {"cbrt", UnaryFunction::kCbrt, std::cbrt, 2},       {"sin", UnaryFunction::kSin, std::sin, 2.5},
+    {"cos", UnaryFunction::kCos, std::cos, 2.5},         {"tan", UnaryFunction::kTan, std::tan, 5},          {"tanh", UnaryFunction::kTanh, std::tanh, 5},
     {"erf", UnaryFunction::kErf, std::erf, 3},
 };
 
@@ -199,14 +248,16 @@ TEST(Arith, FloatRemainders) {
 template <class T>
 void CheckSmallFunctions() {
   std::vector<T> x = Arguments<T>(500);
-  for (double v : {0.49999997, -0.49999997, 0.49999999999999994, 8388609.0, 4503599627370497.5, -34015958.715037927, 30996267287067.402, 2.5, 3.5, -0.3, -1.5, -0.0}) {
+  for (double v :
+       {0.49999997, -0.49999997, 0.49999999999999994, 8388609.0, 4503599627370497.5, -34015958.715037927, 30996267287067.402, 2.5, 3.5, -0.3, -1.5, -0.0}) {
     x.push_back(static_cast<T>(v));
   }
   auto same = [&](UnaryFunction f, T (*reference)(T)) {
     auto y = Unary(f, x);
     for (size_t k = 0; k < x.size(); ++k) {
       T want = reference(x[k]);
-      EXPECT_TRUE(std::isnan(want) ? std::isnan(y[k]) : want == y[k] && std::signbit(want) == std::signbit(y[k])) << static_cast<int>(f) << " of " << x[k] << ": " << y[k];
+      EXPECT_TRUE(std::isnan(want) ? std::isnan(y[k]) : want == y[k] && std::signbit(want) == std::signbit(y[k]))
+          << static_cast<int>(f) << " of " << x[k] << ": " << y[k];
     }
   };
   same(UnaryFunction::kAbs, [](T v) { return std::fabs(v); });
@@ -227,7 +278,8 @@ TEST(Arith, SmallFloatFunctions) {
 template <class T>
 std::vector<T> Integers() {
   using L = std::numeric_limits<T>;
-  std::vector<T> x = {T(0), T(1), T(2), T(3), T(7), T(-1), T(-2), T(-3), T(-7), T(10), T(63), T(64), T(31), T(32), T(8), T(16), T(15), L::max(), L::min(), T(L::max() - 1), T(L::max() / 2)};
+  std::vector<T> x = {T(0),  T(1),  T(2),  T(3), T(7),  T(-1), T(-2),    T(-3),    T(-7),           T(10),          T(63),
+                      T(64), T(31), T(32), T(8), T(16), T(15), L::max(), L::min(), T(L::max() - 1), T(L::max() / 2)};
   std::mt19937_64 random(2);
   for (int k = 0; k < 10; ++k) x.push_back(static_cast<T>(random()));
   return x;
@@ -240,18 +292,30 @@ T ReferenceBinary(BinaryFunction f, T a, T b) {
   constexpr int bits = sizeof(T) * 8;
   bool lowest_by_minus = std::is_signed_v<T> && b == static_cast<T>(-1);
   switch (f) {
-    case BinaryFunction::kAdd: return static_cast<T>(static_cast<W>(a) + static_cast<W>(b));
-    case BinaryFunction::kSubtract: return static_cast<T>(static_cast<W>(a) - static_cast<W>(b));
-    case BinaryFunction::kMultiply: return static_cast<T>(static_cast<W>(a) * static_cast<W>(b));
-    case BinaryFunction::kDivide: return b == 0 ? static_cast<T>(-1) : lowest_by_minus ? static_cast<T>(W{0} - static_cast<W>(a)) : static_cast<T>(a / b);
-    case BinaryFunction::kRemainder: return b == 0 ? a : lowest_by_minus ? T(0) : static_cast<T>(a % b);
-    case BinaryFunction::kMaximum: return std::max(a, b);
-    case BinaryFunction::kMinimum: return std::min(a, b);
-    case BinaryFunction::kAnd: return a & b;
-    case BinaryFunction::kOr: return a | b;
-    case BinaryFunction::kXor: return a ^ b;
-    case BinaryFunction::kShiftLeft: return static_cast<U>(b) >= bits ? T(0) : static_cast<T>(static_cast<U>(a) << b);
-    case BinaryFunction::kShiftRightLogical: return static_cast<U>(b) >= bits ? T(0) : static_cast<T>(static_cast<U>(a) >> b);
+    case BinaryFunction::kAdd:
+      return static_cast<T>(static_cast<W>(a) + static_cast<W>(b));
+    case BinaryFunction::kSubtract:
+      return static_cast<T>(static_cast<W>(a) - static_cast<W>(b));
+    case BinaryFunction::kMultiply:
+      return static_cast<T>(static_cast<W>(a) * static_cast<W>(b));
+    case BinaryFunction::kDivide:
+      return b == 0 ? static_cast<T>(-1) : lowest_by_minus ? static_cast<T>(W{0} - static_cast<W>(a)) : static_cast<T>(a / b);
+    case BinaryFunction::kRemainder:
+      return b == 0 ? a : lowest_by_minus ? T(0) : static_cast<T>(a % b);
+    case BinaryFunction::kMaximum:
+      return std::max(a, b);
+    case BinaryFunction::kMinimum:
+      return std::min(a, b);
+    case BinaryFunction::kAnd:
+      return a & b;
+    case BinaryFunction::kOr:
+      return a | b;
+    case BinaryFunction::kXor:
+      return a ^ b;
+    case BinaryFunction::kShiftLeft:
+      return static_cast<U>(b) >= bits ? T(0) : static_cast<T>(static_cast<U>(a) << b);
+    case BinaryFunction::kShiftRightLogical:
+      return static_cast<U>(b) >= bits ? T(0) : static_cast<T>(static_cast<U>(a) >> b);
     case BinaryFunction::kShiftRightArithmetic: {
       auto s = static_cast<std::make_signed_t<T>>(a);
       return static_cast<T>(s >> (static_cast<U>(b) >= bits ? bits - 1 : static_cast<int>(b)));
@@ -264,7 +328,8 @@ T ReferenceBinary(BinaryFunction f, T a, T b) {
       }
       return static_cast<T>(result);
     }
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
@@ -287,7 +352,8 @@ void CheckIntegers() {
   }
   auto unary = [&](UnaryFunction f, auto reference) {
     std::vector<T> z = Unary(f, values);
-    for (size_t k = 0; k < values.size(); ++k) ASSERT_EQ(z[k], static_cast<T>(reference(values[k]))) << Name(DTypeOf<T>()) << " function " << static_cast<int>(f) << " of " << +values[k];
+    for (size_t k = 0; k < values.size(); ++k)
+      ASSERT_EQ(z[k], static_cast<T>(reference(values[k]))) << Name(DTypeOf<T>()) << " function " << static_cast<int>(f) << " of " << +values[k];
   };
   using U = std::make_unsigned_t<T>;
   unary(UnaryFunction::kNegate, [](T v) { return uint64_t{0} - static_cast<uint64_t>(v); });
@@ -295,7 +361,8 @@ void CheckIntegers() {
   unary(UnaryFunction::kSign, [](T v) { return v > 0 ? 1 : v < 0 ? -1 : 0; });
   unary(UnaryFunction::kNot, [](T v) { return ~v; });
   unary(UnaryFunction::kPopcnt, [](T v) { return __builtin_popcountll(static_cast<U>(v)); });
-  unary(UnaryFunction::kClz, [](T v) { return v == 0 ? static_cast<int>(sizeof(T) * 8) : __builtin_clzll(static_cast<U>(v)) - (64 - static_cast<int>(sizeof(T)) * 8); });
+  unary(UnaryFunction::kClz,
+        [](T v) { return v == 0 ? static_cast<int>(sizeof(T) * 8) : __builtin_clzll(static_cast<U>(v)) - (64 - static_cast<int>(sizeof(T)) * 8); });
 }
 
 TEST(Arith, SignedIntegers) {
@@ -322,8 +389,8 @@ TEST(Arith, ExtremesAndClampPropagateNan) {
     }
   }
   auto largest = Binary(BinaryFunction::kMaximum, x, y), smallest = Binary(BinaryFunction::kMinimum, x, y);
-  auto clamped = Compute<float, float>([](Emitter& e, const std::vector<Value>& v) { return Clamp(e, DType::kF32, e.b().F32(-0.5f), v[0], v[1]); }, DType::kF32, DType::kF32, {x, y},
-                                       Device::Get().limits());
+  auto clamped = Compute<float, float>([](Emitter& e, const std::vector<Value>& v) { return Clamp(e, DType::kF32, e.b().F32(-0.5f), v[0], v[1]); }, DType::kF32,
+                                       DType::kF32, {x, y}, Device::Get().limits());
   auto same = [](float a, float b) { return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b); };
   auto larger = [](float a, float b) { return std::isnan(a) || std::isnan(b) ? NAN : a == b ? (std::signbit(a) ? b : a) : std::max(a, b); };
   auto smaller = [](float a, float b) { return std::isnan(a) || std::isnan(b) ? NAN : a == b ? (std::signbit(a) ? a : b) : std::min(a, b); };
@@ -347,10 +414,13 @@ TEST(Arith, Comparisons) {
   }
   for (bool total : {false, true}) {
     for (int kind = 0; kind < 6; ++kind) {
-      auto got = Compute<uint8_t, float>([=](Emitter& e, const std::vector<Value>& v) { return Compare(e, static_cast<ComparisonKind>(kind), total, DType::kF32, v[0], v[1]); },
-                                         DType::kF32, DType::kBool, {x, y}, Device::Get().limits());
+      auto got = Compute<uint8_t, float>(
+          [=](Emitter& e, const std::vector<Value>& v) { return Compare(e, static_cast<ComparisonKind>(kind), total, DType::kF32, v[0], v[1]); }, DType::kF32,
+          DType::kBool, {x, y}, Device::Get().limits());
       for (size_t k = 0; k < x.size(); ++k) {
-        auto holds = [kind](auto a, auto b) { return kind == 0 ? a == b : kind == 1 ? a != b : kind == 2 ? a < b : kind == 3 ? a <= b : kind == 4 ? a > b : a >= b; };
+        auto holds = [kind](auto a, auto b) {
+          return kind == 0 ? a == b : kind == 1 ? a != b : kind == 2 ? a < b : kind == 3 ? a <= b : kind == 4 ? a > b : a >= b;
+        };
         bool want = total ? holds(rank_x[k], rank_y[k]) : holds(x[k], y[k]);
         EXPECT_EQ(got[k], want) << x[k] << " " << y[k] << " kind " << kind << " total " << total;
       }
@@ -375,12 +445,13 @@ To ReferenceConvert(From v) {
 
 template <class To, class From>
 void CheckConvert(const std::vector<From>& x) {
-  auto y = Compute<To, From>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DTypeOf<From>(), DTypeOf<To>(), v[0]); }, DTypeOf<From>(), DTypeOf<To>(), {x},
-                             Device::Get().limits());
+  auto y = Compute<To, From>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DTypeOf<From>(), DTypeOf<To>(), v[0]); }, DTypeOf<From>(),
+                             DTypeOf<To>(), {x}, Device::Get().limits());
   for (size_t k = 0; k < x.size(); ++k) {
     To want = ReferenceConvert<To>(x[k]);
     bool flushed = std::is_same_v<To, float> && std::fabs(static_cast<double>(want)) < FLT_MIN && y[k] == 0;
-    EXPECT_TRUE(y[k] == want || (want != want && y[k] != y[k]) || flushed) << Name(DTypeOf<From>()) << " " << +x[k] << " to " << Name(DTypeOf<To>()) << " gives " << +y[k] << ", not " << +want;
+    EXPECT_TRUE(y[k] == want || (want != want && y[k] != y[k]) || flushed)
+        << Name(DTypeOf<From>()) << " " << +x[k] << " to " << Name(DTypeOf<To>()) << " gives " << +y[k] << ", not " << +want;
   }
 }
 
@@ -421,7 +492,8 @@ TEST(Arith, ConversionsOfIntegers) {
 
 TEST(Arith, ConversionsOfFloats) {
   std::vector<float> x = Arguments<float>(300);
-  x.insert(x.end(), {127.5f, 128.5f, -128.9f, -129.f, 255.9f, 256.f, 32767.9f, 32768.f, 65535.5f, 65536.f, 2147483520.f, 2147483648.f, -2147483648.f, 4294967040.f, 4294967296.f, 9.2e18f, 9.3e18f, 1.8e19f, 1.9e19f});
+  x.insert(x.end(), {127.5f, 128.5f, -128.9f, -129.f, 255.9f, 256.f, 32767.9f, 32768.f, 65535.5f, 65536.f, 2147483520.f, 2147483648.f, -2147483648.f,
+                     4294967040.f, 4294967296.f, 9.2e18f, 9.3e18f, 1.8e19f, 1.9e19f});
   CheckConversions(x);
   CheckConversions(std::vector<double>(x.begin(), x.end()));
 }
@@ -431,9 +503,11 @@ TEST(Arith, NarrowFloatsAndBits) {
   std::vector<uint16_t> all(65536);
   for (size_t k = 0; k < all.size(); ++k) all[k] = static_cast<uint16_t>(k);
   for (DType t : {DType::kF16, DType::kBF16}) {
-    auto back = Compute<uint16_t, uint16_t>([t](Emitter& e, const std::vector<Value>& v) { return ElementFromBits(e, t, ElementBits(e, t, RoundTo(e, t, v[0]))); }, t, t, {all},
-                                            Device::Get().limits());
-    auto bits = Compute<uint16_t, uint16_t>([t](Emitter& e, const std::vector<Value>& v) { return BitcastElement(e, t, DType::kU16, v[0]); }, t, DType::kU16, {all}, Device::Get().limits());
+    auto back =
+        Compute<uint16_t, uint16_t>([t](Emitter& e, const std::vector<Value>& v) { return ElementFromBits(e, t, ElementBits(e, t, RoundTo(e, t, v[0]))); }, t,
+                                    t, {all}, Device::Get().limits());
+    auto bits = Compute<uint16_t, uint16_t>([t](Emitter& e, const std::vector<Value>& v) { return BitcastElement(e, t, DType::kU16, v[0]); }, t, DType::kU16,
+                                            {all}, Device::Get().limits());
     int infinity = t == DType::kF16 ? 0x7c00 : 0x7f80;
     for (size_t k = 0; k < all.size(); ++k) {
       if ((all[k] & 0x7fff) > infinity) {
@@ -444,10 +518,13 @@ TEST(Arith, NarrowFloatsAndBits) {
       }
     }
   }
-  std::vector<double> doubles = {1 + std::ldexp(1.0, -11) + std::ldexp(1.0, -40), 1 + std::ldexp(1.0, -11), 1 + std::ldexp(1.0, -9), 1 + std::ldexp(1.0, -8) + std::ldexp(1.0, -50)};
-  auto half = Compute<uint16_t, double>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DType::kF64, DType::kF16, v[0]); }, DType::kF64, DType::kF16, {doubles}, Device::Get().limits());
+  std::vector<double> doubles = {1 + std::ldexp(1.0, -11) + std::ldexp(1.0, -40), 1 + std::ldexp(1.0, -11), 1 + std::ldexp(1.0, -9),
+                                 1 + std::ldexp(1.0, -8) + std::ldexp(1.0, -50)};
+  auto half = Compute<uint16_t, double>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DType::kF64, DType::kF16, v[0]); }, DType::kF64,
+                                        DType::kF16, {doubles}, Device::Get().limits());
   EXPECT_EQ(half, (std::vector<uint16_t>{0x3c01, 0x3c00, 0x3c02, 0x3c04}));
-  auto brain = Compute<uint16_t, double>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DType::kF64, DType::kBF16, v[0]); }, DType::kF64, DType::kBF16, {doubles}, Device::Get().limits());
+  auto brain = Compute<uint16_t, double>([](Emitter& e, const std::vector<Value>& v) { return ConvertElement(e, DType::kF64, DType::kBF16, v[0]); },
+                                         DType::kF64, DType::kBF16, {doubles}, Device::Get().limits());
   EXPECT_EQ(brain, (std::vector<uint16_t>{0x3f80, 0x3f80, 0x3f80, 0x3f81}));
 }
 
@@ -455,8 +532,10 @@ TEST(Arith, ReducedPrecision) {
   std::vector<float> x = {1, 1.0009765625f, 1.00048828125f, 1.00146484375f, 65504, 65519.9f, 65520, 1e-5f, -1e-5f, 6.2e-5f, INFINITY, NAN, -0.0f, 1e30f};
   std::vector<float> want = {1, 1.0009765625f, 1, 1.001953125f, 65504, 65504, INFINITY, 0, -0.0f, 6.2e-5f, INFINITY, NAN, -0.0f, INFINITY};
   want[9] = std::ldexp(std::nearbyint(std::ldexp(6.2e-5f, 24)), -24);
-  auto got = Compute<float, float>([](Emitter& e, const std::vector<Value>& v) { return ReducePrecision(e, DType::kF32, 5, 10, v[0]); }, DType::kF32, DType::kF32, {x}, Device::Get().limits());
-  for (size_t k = 0; k < x.size(); ++k) EXPECT_TRUE(std::isnan(want[k]) ? std::isnan(got[k]) : got[k] == want[k] && std::signbit(got[k]) == std::signbit(want[k])) << x[k] << " " << got[k];
+  auto got = Compute<float, float>([](Emitter& e, const std::vector<Value>& v) { return ReducePrecision(e, DType::kF32, 5, 10, v[0]); }, DType::kF32,
+                                   DType::kF32, {x}, Device::Get().limits());
+  for (size_t k = 0; k < x.size(); ++k)
+    EXPECT_TRUE(std::isnan(want[k]) ? std::isnan(got[k]) : got[k] == want[k] && std::signbit(got[k]) == std::signbit(want[k])) << x[k] << " " << got[k];
 }
 
 }  // namespace

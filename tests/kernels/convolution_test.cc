@@ -76,7 +76,8 @@ Parsed Parse(const Case& c) {
     ConvolutionWindow& w = s.window[i];
     w.size = c.kernel[s.kernel_spatial[i]];
     const int64_t size = c.input[s.input_spatial[i]];
-    const int64_t padded = (size == 0 ? 0 : (size - 1) * w.base_dilation + 1) + w.pad_low + w.pad_high, reach = w.size == 0 ? 0 : (w.size - 1) * w.window_dilation + 1;
+    const int64_t padded = (size == 0 ? 0 : (size - 1) * w.base_dilation + 1) + w.pad_low + w.pad_high,
+                  reach = w.size == 0 ? 0 : (w.size - 1) * w.window_dilation + 1;
     p.output[s.output_spatial[i]] = padded < reach ? 0 : (padded - reach) / w.stride + 1;
   }
   p.output[s.output_batch] = c.input[s.input_batch] / c.batch_groups;
@@ -109,7 +110,8 @@ int64_t Linear(const Sizes& at, const Sizes& sizes) {
 }
 
 // XLA's definition, element by element.
-double OutputElement(const Case& c, const ConvolutionSpec& s, const Sizes& output, const Sizes& at, const std::vector<double>& input, const std::vector<double>& kernel) {
+double OutputElement(const Case& c, const ConvolutionSpec& s, const Sizes& output, const Sizes& at, const std::vector<double>& input,
+                     const std::vector<double>& kernel) {
   const int64_t features = c.kernel[s.kernel_input_feature], outputs = output[s.output_feature];
   const int64_t feature_group = at[s.output_feature] / (outputs / c.feature_groups), batch_group = at[s.output_feature] / (outputs / c.batch_groups);
   Sizes taps;
@@ -148,7 +150,8 @@ std::vector<double> Reference(const Case& c, const Parsed& p, const std::vector<
   return result;
 }
 
-std::vector<double> Compute(const Case& c, const Parsed& p, const KernelSequence& kernels, const std::vector<double>& input, const std::vector<double>& kernel) {
+std::vector<double> Compute(const Case& c, const Parsed& p, const KernelSequence& kernels, const std::vector<double>& input,
+                            const std::vector<double>& kernel) {
   Device& device = Device::Get();
   const Buffer result = device.Allocate(static_cast<size_t>(Product(p.output)) * ByteSize(c.result));
   device.Run(kernels, {device.Upload(Encode(c.dtype, input)), device.Upload(Encode(c.dtype, kernel))}, {result}, {p.output[p.spec.output_batch]});
@@ -198,7 +201,8 @@ TEST(Convolution, InputGradient) {
   for (const int64_t stride : {1, 2, 3}) {
     for (const int64_t size : {8, 9}) {
       ExpectExact({"b01f_01oi->b01f", {2, size, size, 8}, {3, 3, 12, 8}, {Window(1, 1, 2, stride, 1, true), Window(1, 2, 1, stride, 1, true)}});
-      ExpectExact({"b01f_01oi->b01f", {2, size, size, 8}, {1, 1, 12, 8}, {Window(1, 0, stride - 1, stride, 1, true), Window(1, 0, stride - 1, stride, 1, true)}});
+      ExpectExact(
+          {"b01f_01oi->b01f", {2, size, size, 8}, {1, 1, 12, 8}, {Window(1, 0, stride - 1, stride, 1, true), Window(1, 0, stride - 1, stride, 1, true)}});
     }
   }
   ExpectExact({"b01f_01oi->b01f", {1, 10, 10, 16}, {7, 7, 3, 16}, {Window(1, 4, 4, 2, 1, true), Window(1, 4, 4, 2, 1, true)}});
@@ -244,7 +248,8 @@ TEST(Convolution, BatchGroups) {
     for (const int64_t stride : {1, 2}) {
       const int64_t size = (6 - 1) * stride + 3;
       ExpectExact({"f01b_i01o->01bf", {3, size, size, channels}, {3, 6, 6, channels}, {Window(1, 0, 0, 1, stride), Window(1, 0, 0, 1, stride)}, 1, channels});
-      ExpectExact({"f01b_i01o->01bf", {3, size - 1, size, channels}, {3, 6, 6, channels * 2}, {Window(1, 0, 1, 1, stride), Window(1, 0, 0, 1, stride)}, 1, channels});
+      ExpectExact(
+          {"f01b_i01o->01bf", {3, size - 1, size, channels}, {3, 6, 6, channels * 2}, {Window(1, 0, 1, 1, stride), Window(1, 0, 0, 1, stride)}, 1, channels});
     }
   }
   ExpectExact({"b01f_01io->b01f", {6, 5, 5, 4}, {2, 2, 4, 9}, {Window(1, 0, 0), Window(1, 1, 0)}, 1, 3});
@@ -255,7 +260,8 @@ TEST(Convolution, OneAndThreeDimensions) {
   ExpectExact({"b0f_0io->b0f", {3, 30, 8}, {5, 8, 12}, {Window(2, 2, 2)}});
   ExpectExact({"b0f_0io->b0f", {3, 30, 1}, {5, 1, 12}, {Window(1, 0, 4, 1, 2)}});
   ExpectExact({"b012f_012io->b012f", {2, 5, 6, 7, 3}, {2, 3, 3, 3, 8}, {Window(1, 0, 1), Window(2, 1, 1), Window(1, 1, 1)}});
-  ExpectExact({"b012f_012oi->b012f", {1, 3, 4, 3, 8}, {3, 3, 3, 5, 8}, {Window(1, 1, 2, 2, 1, true), Window(1, 2, 2, 2, 1, true), Window(1, 1, 1, 1, 1, true)}});
+  ExpectExact(
+      {"b012f_012oi->b012f", {1, 3, 4, 3, 8}, {3, 3, 3, 5, 8}, {Window(1, 1, 2, 2, 1, true), Window(1, 2, 2, 2, 1, true), Window(1, 1, 1, 1, 1, true)}});
   ExpectExact({"f012b_i012o->012bf", {2, 5, 5, 5, 3}, {2, 4, 4, 4, 6}, {Window(1, 0, 0), Window(1, 0, 0), Window(1, 0, 0)}});
   ExpectExact({"bf_io->bf", {9, 12}, {12, 20}, {}});
 }

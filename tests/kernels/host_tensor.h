@@ -52,19 +52,45 @@ inline std::vector<uint8_t> Encode(DType t, const std::vector<double>& values) {
   std::vector<uint8_t> bytes;
   for (double v : values) {
     switch (t) {
-      case DType::kBool: Append<uint8_t>(&bytes, v != 0); break;
-      case DType::kS8: Append(&bytes, static_cast<int8_t>(v)); break;
-      case DType::kS16: Append(&bytes, static_cast<int16_t>(v)); break;
-      case DType::kS32: Append(&bytes, static_cast<int32_t>(v)); break;
-      case DType::kS64: Append(&bytes, static_cast<int64_t>(v)); break;
-      case DType::kU8: Append(&bytes, static_cast<uint8_t>(v)); break;
-      case DType::kU16: Append(&bytes, static_cast<uint16_t>(v)); break;
-      case DType::kU32: Append(&bytes, static_cast<uint32_t>(v)); break;
-      case DType::kU64: Append(&bytes, static_cast<uint64_t>(v)); break;
-      case DType::kF16: Append(&bytes, HalfFromDouble(v)); break;
-      case DType::kBF16: Append(&bytes, BrainFromDouble(v)); break;
-      case DType::kF32: Append(&bytes, static_cast<float>(v)); break;
-      case DType::kF64: Append(&bytes, v); break;
+      case DType::kBool:
+        Append<uint8_t>(&bytes, v != 0);
+        break;
+      case DType::kS8:
+        Append(&bytes, static_cast<int8_t>(v));
+        break;
+      case DType::kS16:
+        Append(&bytes, static_cast<int16_t>(v));
+        break;
+      case DType::kS32:
+        Append(&bytes, static_cast<int32_t>(v));
+        break;
+      case DType::kS64:
+        Append(&bytes, static_cast<int64_t>(v));
+        break;
+      case DType::kU8:
+        Append(&bytes, static_cast<uint8_t>(v));
+        break;
+      case DType::kU16:
+        Append(&bytes, static_cast<uint16_t>(v));
+        break;
+      case DType::kU32:
+        Append(&bytes, static_cast<uint32_t>(v));
+        break;
+      case DType::kU64:
+        Append(&bytes, static_cast<uint64_t>(v));
+        break;
+      case DType::kF16:
+        Append(&bytes, HalfFromDouble(v));
+        break;
+      case DType::kBF16:
+        Append(&bytes, BrainFromDouble(v));
+        break;
+      case DType::kF32:
+        Append(&bytes, static_cast<float>(v));
+        break;
+      case DType::kF64:
+        Append(&bytes, v);
+        break;
     }
   }
   return bytes;
@@ -82,18 +108,42 @@ inline std::vector<double> Decode(DType t, const std::vector<uint8_t>& bytes) {
   for (size_t i = 0; i < values.size(); ++i) {
     switch (t) {
       case DType::kBool:
-      case DType::kU8: values[i] = Element<uint8_t>(bytes, i); break;
-      case DType::kS8: values[i] = Element<int8_t>(bytes, i); break;
-      case DType::kS16: values[i] = Element<int16_t>(bytes, i); break;
-      case DType::kS32: values[i] = Element<int32_t>(bytes, i); break;
-      case DType::kS64: values[i] = Element<int64_t>(bytes, i); break;
-      case DType::kU16: values[i] = Element<uint16_t>(bytes, i); break;
-      case DType::kU32: values[i] = Element<uint32_t>(bytes, i); break;
-      case DType::kU64: values[i] = Element<uint64_t>(bytes, i); break;
-      case DType::kF16: values[i] = DoubleFromHalf(static_cast<uint16_t>(Element<uint16_t>(bytes, i))); break;
-      case DType::kBF16: values[i] = DoubleFromBrain(static_cast<uint16_t>(Element<uint16_t>(bytes, i))); break;
-      case DType::kF32: values[i] = Element<float>(bytes, i); break;
-      case DType::kF64: values[i] = Element<double>(bytes, i); break;
+      case DType::kU8:
+        values[i] = Element<uint8_t>(bytes, i);
+        break;
+      case DType::kS8:
+        values[i] = Element<int8_t>(bytes, i);
+        break;
+      case DType::kS16:
+        values[i] = Element<int16_t>(bytes, i);
+        break;
+      case DType::kS32:
+        values[i] = Element<int32_t>(bytes, i);
+        break;
+      case DType::kS64:
+        values[i] = Element<int64_t>(bytes, i);
+        break;
+      case DType::kU16:
+        values[i] = Element<uint16_t>(bytes, i);
+        break;
+      case DType::kU32:
+        values[i] = Element<uint32_t>(bytes, i);
+        break;
+      case DType::kU64:
+        values[i] = Element<uint64_t>(bytes, i);
+        break;
+      case DType::kF16:
+        values[i] = DoubleFromHalf(static_cast<uint16_t>(Element<uint16_t>(bytes, i)));
+        break;
+      case DType::kBF16:
+        values[i] = DoubleFromBrain(static_cast<uint16_t>(Element<uint16_t>(bytes, i)));
+        break;
+      case DType::kF32:
+        values[i] = Element<float>(bytes, i);
+        break;
+      case DType::kF64:
+        values[i] = Element<double>(bytes, i);
+        break;
     }
   }
   return values;

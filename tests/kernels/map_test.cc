@@ -144,7 +144,7 @@ TEST(Map, ReshapesShareLinearIndices) {
 TEST(Map, RoundsToNarrowFloats) {
   Device& device = Device::Get();
   std::vector<float> x = {0,       -0.0f,          1,       1.00048828125f, 65519.99f, 65520,     1e-8f, 5.9604645e-8f, 2.98023224e-8f, 2.9802326e-8f,
-                          6.1e-5f, 1.00146484375f, -1e-30f, 3.4e38f,  INFINITY,  -INFINITY, NAN,   0.1f,          1.00390625f,    1.01171875f};
+                          6.1e-5f, 1.00146484375f, -1e-30f, 3.4e38f,        INFINITY,  -INFINITY, NAN,   0.1f,          1.00390625f,    1.01171875f};
   MapSpec spec;
   spec.name = "narrow";
   spec.shape = {static_cast<int64_t>(x.size())};

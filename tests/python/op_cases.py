@@ -112,10 +112,14 @@ def _binary():
     for name, function in {"Less": tf.less, "LessEqual": tf.less_equal, "Greater": tf.greater, "GreaterEqual": tf.greater_equal, "Equal": tf.equal,
                            "NotEqual": tf.not_equal}.items():  # fmt: skip
         yield OpCase(name, function, (whole(5, 7, high=3), whole(7, high=3)), ("float32", "int64", "int8", "uint8"), gradient=False)
-    yield OpCase("logical", lambda a, b: [tf.logical_and(a, b), tf.logical_or(a, b), tf.logical_not(a), tf.math.logical_xor(a, b)], (mask(9), mask(9)), gradient=False)
+    yield OpCase(
+        "logical", lambda a, b: [tf.logical_and(a, b), tf.logical_or(a, b), tf.logical_not(a), tf.math.logical_xor(a, b)], (mask(9), mask(9)), gradient=False
+    )
     yield OpCase("bitwise", lambda a, b: [tf.bitwise.bitwise_and(a, b), tf.bitwise.bitwise_or(a, b), tf.bitwise.bitwise_xor(a, b), tf.bitwise.invert(a)],
                  (whole(9, high=100), whole(9, high=100)), ("int64", "uint8", "int16"), gradient=False)  # fmt: skip
-    yield OpCase("shifts", lambda a, b: [tf.bitwise.left_shift(a, b), tf.bitwise.right_shift(a, b)], (whole(9, high=100), whole(9, high=5)), ("int64",), gradient=False)
+    yield OpCase(
+        "shifts", lambda a, b: [tf.bitwise.left_shift(a, b), tf.bitwise.right_shift(a, b)], (whole(9, high=100), whole(9, high=5)), ("int64",), gradient=False
+    )
     yield OpCase("Where select", tf.where, (mask(4, 5), real(4, 5), real(5)), FLOATS)
     yield OpCase("ClipByValue", lambda x: tf.clip_by_value(x, -0.5, 0.5), (real(30),), ("float32", "float16"))
     for source in ("float32", "int64", "bool", "uint8", "bfloat16"):
@@ -136,12 +140,28 @@ def _broadcasts():
         yield OpCase(f"Select {shapes}", tf.where, (mask(*shapes[0]), real(*shapes[1]), real(*shapes[2])), ("float32", "bfloat16"))
     yield OpCase("Select v1", lambda c, x, y: [tf.raw_ops.Select(condition=d, x=x, y=y) for d in (c, c[0, 0], c[:, 0])],
                  (mask(4, 5), real(4, 5), real(4, 5)))  # fmt: skip
-    yield OpCase("BroadcastTo shapes", lambda x: [tf.broadcast_to(x, s) for s in ([3, 4], [2, 3, 4], [3, 3, 4], [1, 3, 4], [0, 3, 4])], (real(1, 4),), ("float32", "int64"), gradient=False)
+    yield OpCase(
+        "BroadcastTo shapes",
+        lambda x: [tf.broadcast_to(x, s) for s in ([3, 4], [2, 3, 4], [3, 3, 4], [1, 3, 4], [0, 3, 4])],
+        (real(1, 4),),
+        ("float32", "int64"),
+        gradient=False,
+    )
     yield OpCase("Fill", lambda x: [tf.fill([2, 3], x), tf.fill([], x), tf.fill([0], x)], (real(),), FLOATS + ("int64", "uint8"), gradient=False)
     yield OpCase("BiasAdd NCHW", lambda x, b: tf.nn.bias_add(x, b, data_format="NCHW"), (real(2, 3, 4, 5), real(3)), ("float32", "float16"))
     yield OpCase("BiasAdd matrix", tf.nn.bias_add, (real(6, 5), real(5)), FLOATS)
-    yield OpCase("ClipByValue tensors", lambda x, y: tf.raw_ops.ClipByValue(t=x, clip_value_min=y - 1.0, clip_value_max=y + 1.0), (real(4, 5), real(4, 5)), gradient=False)
-    yield OpCase("Equal of shapes that do not fit", lambda a, b: [f(x=a, y=b, incompatible_shape_error=False) for f in (tf.raw_ops.Equal, tf.raw_ops.NotEqual)], (whole(2, 3), whole(4)), gradient=False)
+    yield OpCase(
+        "ClipByValue tensors",
+        lambda x, y: tf.raw_ops.ClipByValue(t=x, clip_value_min=y - 1.0, clip_value_max=y + 1.0),
+        (real(4, 5), real(4, 5)),
+        gradient=False,
+    )
+    yield OpCase(
+        "Equal of shapes that do not fit",
+        lambda a, b: [f(x=a, y=b, incompatible_shape_error=False) for f in (tf.raw_ops.Equal, tf.raw_ops.NotEqual)],
+        (whole(2, 3), whole(4)),
+        gradient=False,
+    )
 
 
 def _special_values():
@@ -166,7 +186,13 @@ def _special_values():
     divisors = given(np.array([-128, -3, -1, 1, 3, 127], np.int8))
     yield OpCase("int8 division", lambda a, b: [tf.math.floordiv(a, b), tf.math.floormod(a, b), tf.raw_ops.TruncateDiv(x=a, y=b), tf.maximum(a, b), a * b, a - b],
                  (extremes, divisors), gradient=False)  # fmt: skip
-    yield OpCase("uint8 arithmetic", lambda a, b: [tf.math.floordiv(a, b), tf.math.floormod(a, b), a * b, a - b], (whole(20, high=255), whole(20, low=1, high=255)), ("uint8", "uint16"), gradient=False)
+    yield OpCase(
+        "uint8 arithmetic",
+        lambda a, b: [tf.math.floordiv(a, b), tf.math.floormod(a, b), a * b, a - b],
+        (whole(20, high=255), whole(20, low=1, high=255)),
+        ("uint8", "uint16"),
+        gradient=False,
+    )
     yield OpCase("Cast of negative numbers", lambda x: [tf.cast(x, t) for t in ("int8", "int32", "int64", "float16", "bool", "uint8", "uint16")],
                  (given(np.array([0, 1.5, -1.5, -0.0, 100.75, -100.75], np.float32)),), gradient=False)  # fmt: skip
     for name in ("Relu6Grad", "EluGrad", "SeluGrad", "SoftplusGrad", "SoftsignGrad"):
@@ -178,17 +204,45 @@ def _reduction_patterns():
     functions = {"Sum": tf.reduce_sum, "Mean": tf.reduce_mean, "Max": tf.reduce_max, "Min": tf.reduce_min, "Prod": tf.reduce_prod}
     for axes in ([], [0], [1], [3], [0, 2], [1, 3], [0, 1], [-1, -2], [0, 1, 2, 3], [0, 2, 3]):
         for name, function in functions.items():
-            yield OpCase(f"{name} of {axes}", lambda x, f=function, a=axes: [f(x, axis=a), f(x, axis=a, keepdims=True)], (positive(2, 3, 4, 5),), ("float32",), gradient=name in ("Sum", "Mean"))
+            yield OpCase(
+                f"{name} of {axes}",
+                lambda x, f=function, a=axes: [f(x, axis=a), f(x, axis=a, keepdims=True)],
+                (positive(2, 3, 4, 5),),
+                ("float32",),
+                gradient=name in ("Sum", "Mean"),
+            )
     for name, function in functions.items():
         yield OpCase(f"{name} of nothing", lambda x, f=function: [f(x), f(x, axis=0), f(x, axis=1)], (real(0, 3),), ("float32", "float16"), gradient=False)
         yield OpCase(f"{name} of units", lambda x, f=function: [f(x, axis=[0, 2]), f(x)], (positive(1, 5, 1),), FLOATS, gradient=False)
-        yield OpCase(f"{name} of integers", lambda x, f=function: [f(x, axis=0), f(x)], (whole(3, 7, low=1, high=4),), ("int64", "int8", "uint8"), gradient=False)
+        yield OpCase(
+            f"{name} of integers", lambda x, f=function: [f(x, axis=0), f(x)], (whole(3, 7, low=1, high=4),), ("int64", "int8", "uint8"), gradient=False
+        )
         yield OpCase(f"{name} long", lambda x, f=function: [f(x, axis=0), f(x, axis=1)], (unit(3, 5000),), ("float32", "float16"), gradient=False, tolerance=4)
-    yield OpCase("Max Min special", lambda x: [tf.reduce_max(x), tf.reduce_min(x), tf.reduce_max(x, axis=0)], (given(np.array([[1.0, -np.inf], [np.nan, 2.0]], np.float32)),), gradient=False)
-    yield OpCase("All Any patterns", lambda x: [f(x, axis=a) for f in (tf.reduce_all, tf.reduce_any) for a in ([], [0], [1], [0, 2], [0, 1, 2])], (mask(3, 4, 2),), gradient=False)
-    yield OpCase("Softmax patterns", lambda x: [tf.nn.softmax(x), tf.nn.softmax(x, axis=0), tf.nn.softmax(x[0, 0]), tf.nn.softmax(x[:, :, :1]), tf.nn.log_softmax(x)], (real(3, 4, 37),))
+    yield OpCase(
+        "Max Min special",
+        lambda x: [tf.reduce_max(x), tf.reduce_min(x), tf.reduce_max(x, axis=0)],
+        (given(np.array([[1.0, -np.inf], [np.nan, 2.0]], np.float32)),),
+        gradient=False,
+    )
+    yield OpCase(
+        "All Any patterns",
+        lambda x: [f(x, axis=a) for f in (tf.reduce_all, tf.reduce_any) for a in ([], [0], [1], [0, 2], [0, 1, 2])],
+        (mask(3, 4, 2),),
+        gradient=False,
+    )
+    yield OpCase(
+        "Softmax patterns",
+        lambda x: [tf.nn.softmax(x), tf.nn.softmax(x, axis=0), tf.nn.softmax(x[0, 0]), tf.nn.softmax(x[:, :, :1]), tf.nn.log_softmax(x)],
+        (real(3, 4, 37),),
+    )
     yield OpCase("Softmax special", tf.nn.softmax, (given(np.array([[1e4, -1e4, 0], [-np.inf, 0, 1], [np.nan, 0, 1]], np.float32)),), gradient=False)
-    yield OpCase("BiasAddGrad", lambda x: [tf.raw_ops.BiasAddGrad(out_backprop=x), tf.raw_ops.BiasAddGrad(out_backprop=x, data_format="NCHW")], (real(2, 3, 4, 5),), FLOATS, gradient=False)
+    yield OpCase(
+        "BiasAddGrad",
+        lambda x: [tf.raw_ops.BiasAddGrad(out_backprop=x), tf.raw_ops.BiasAddGrad(out_backprop=x, data_format="NCHW")],
+        (real(2, 3, 4, 5),),
+        FLOATS,
+        gradient=False,
+    )
 
 
 def _reductions():
@@ -267,10 +321,29 @@ def _contractions():
     for m, k, n in ((1, 7, 5), (5, 7, 1), (1, 1, 1), (8, 8, 8), (16, 24, 40), (64, 130, 72), (3, 200, 5), (0, 3, 4)):
         for a, b in ((False, False), (False, True), (True, False), (True, True)):
             left, right = (k, m) if a else (m, k), (n, k) if b else (k, n)
-            yield OpCase(f"MatMul {m} {k} {n} {a} {b}", lambda x, y, a=a, b=b: tf.matmul(x, y, transpose_a=a, transpose_b=b), (real(*left), real(*right)), ("float32", "float16"), tolerance=4)
-    for left, right in (((3, 4, 5), (3, 5, 6)), ((2, 3, 8, 16), (2, 3, 16, 8)), ((2, 3, 4, 5), (5, 6)), ((4, 5), (2, 5, 6)), ((1, 4, 5), (1, 5, 6)), ((2, 1, 4, 5), (3, 5, 6)), ((0, 4, 5), (0, 5, 6))):
+            yield OpCase(
+                f"MatMul {m} {k} {n} {a} {b}",
+                lambda x, y, a=a, b=b: tf.matmul(x, y, transpose_a=a, transpose_b=b),
+                (real(*left), real(*right)),
+                ("float32", "float16"),
+                tolerance=4,
+            )
+    for left, right in (
+        ((3, 4, 5), (3, 5, 6)),
+        ((2, 3, 8, 16), (2, 3, 16, 8)),
+        ((2, 3, 4, 5), (5, 6)),
+        ((4, 5), (2, 5, 6)),
+        ((1, 4, 5), (1, 5, 6)),
+        ((2, 1, 4, 5), (3, 5, 6)),
+        ((0, 4, 5), (0, 5, 6)),
+    ):
         yield OpCase(f"BatchMatMul {list(left)} {list(right)}", tf.matmul, (real(*left), real(*right)), ("float32", "bfloat16"), tolerance=4)
-    yield OpCase("BatchMatMul adjoint", lambda a, b: [tf.matmul(a, b, adjoint_a=True), tf.matmul(b, a, transpose_b=True)], (real(2, 5, 4), real(2, 5, 4)), ("float32", "float64"))
+    yield OpCase(
+        "BatchMatMul adjoint",
+        lambda a, b: [tf.matmul(a, b, adjoint_a=True), tf.matmul(b, a, transpose_b=True)],
+        (real(2, 5, 4), real(2, 5, 4)),
+        ("float32", "float64"),
+    )
     yield OpCase("MatMul int64", tf.matmul, (whole(3, 4), whole(4, 5)), ("int64",), gradient=False)
     yield OpCase("Einsum", lambda a, b: tf.einsum("bthd,bshd->bhts", a, b), (real(2, 3, 4, 5), real(2, 6, 4, 5)), ("float32", "float16"))
     yield OpCase("Tensordot", lambda a, b: tf.tensordot(a, b, [[1], [0]]), (real(3, 4, 2), real(4, 5)))
@@ -282,7 +355,9 @@ def _contractions():
     yield OpCase("Conv2D grouped", lambda x, k: tf.nn.conv2d(x, k, 1, "VALID"), (real(1, 6, 6, 4), real(3, 3, 2, 6)))
     yield OpCase("Conv1D", lambda x, k: tf.nn.conv1d(x, k, 1, "SAME"), (real(2, 9, 3), real(3, 3, 4)))
     yield OpCase("Conv3D", lambda x, k: tf.nn.conv3d(x, k, [1, 1, 1, 1, 1], "SAME"), (real(1, 4, 5, 6, 2), real(2, 3, 2, 2, 3)))
-    yield OpCase("DepthwiseConv2D", lambda x, k: tf.nn.depthwise_conv2d(x, k, [1, 1, 1, 1], "SAME"), (real(2, 6, 6, 3), real(3, 3, 3, 2)), ("float32", "float16"))
+    yield OpCase(
+        "DepthwiseConv2D", lambda x, k: tf.nn.depthwise_conv2d(x, k, [1, 1, 1, 1], "SAME"), (real(2, 6, 6, 3), real(3, 3, 3, 2)), ("float32", "float16")
+    )
     yield OpCase("DepthwiseConv2D strided", lambda x, k: tf.nn.depthwise_conv2d(x, k, [1, 2, 2, 1], "SAME"), (real(2, 7, 7, 3), real(3, 3, 3, 1)))
     yield OpCase("Conv2DTranspose", lambda x, k: tf.nn.conv2d_transpose(x, k, [2, 8, 8, 3], 2, "SAME"), (real(2, 4, 4, 5), real(3, 3, 3, 5)))
     yield OpCase("MaxPool", lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), (spread(2, 6, 6, 3),), ("float32", "float16"))
@@ -291,19 +366,28 @@ def _contractions():
     yield OpCase("AvgPool", lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME"), (real(2, 5, 5, 3),), ("float32", "float16"))
     yield OpCase("MaxPool3D", lambda x: tf.nn.max_pool3d(x, 2, 2, "VALID"), (spread(1, 4, 4, 4, 2),))
     yield OpCase("AvgPool3D", lambda x: tf.nn.avg_pool3d(x, 2, 2, "VALID"), (real(1, 4, 4, 4, 2),))
-    yield OpCase("FusedBatchNorm training", lambda x, s, o: list(tf.compat.v1.nn.fused_batch_norm(x, s, o, is_training=True)), (real(4, 5, 5, 3), positive(3), real(3)), tolerance=4)
+    yield OpCase(
+        "FusedBatchNorm training",
+        lambda x, s, o: list(tf.compat.v1.nn.fused_batch_norm(x, s, o, is_training=True)),
+        (real(4, 5, 5, 3), positive(3), real(3)),
+        tolerance=4,
+    )
     yield OpCase("FusedBatchNorm inference", lambda x, s, o, m, v: tf.compat.v1.nn.fused_batch_norm(x, s, o, m, v, is_training=False)[0],
                  (real(4, 5, 5, 3), positive(3), real(3), real(3), positive(3)), gradient=False)  # fmt: skip
     yield OpCase("LRN", lambda x: tf.nn.local_response_normalization(x, 2), (real(1, 3, 3, 8),))
     yield OpCase("ResizeBilinear", lambda x: tf.image.resize(x, [7, 9]), (real(1, 4, 5, 2),))
     yield OpCase("ResizeNearest", lambda x: tf.image.resize(x, [8, 10], method="nearest"), (real(1, 4, 5, 2),))
-    yield OpCase("Dilation2D", lambda x, k: tf.nn.dilation2d(x, k, [1, 1, 1, 1], "SAME", "NHWC", [1, 1, 1, 1]), (real(1, 5, 5, 2), real(2, 2, 2)), gradient=False)
+    yield OpCase(
+        "Dilation2D", lambda x, k: tf.nn.dilation2d(x, k, [1, 1, 1, 1], "SAME", "NHWC", [1, 1, 1, 1]), (real(1, 5, 5, 2), real(2, 2, 2)), gradient=False
+    )
 
 
 def _losses():
     labels = index(6, high=10)
     yield OpCase("SparseSoftmaxCrossEntropy", lambda x, i: tf.nn.sparse_softmax_cross_entropy_with_logits(i, x), (real(6, 10), labels), FLOATS)
-    yield OpCase("SoftmaxCrossEntropy", lambda x, i: tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(i, 10, dtype=x.dtype), x), (real(6, 10), labels), FLOATS)
+    yield OpCase(
+        "SoftmaxCrossEntropy", lambda x, i: tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(i, 10, dtype=x.dtype), x), (real(6, 10), labels), FLOATS
+    )
     yield OpCase("SigmoidCrossEntropy", lambda x, y: tf.nn.sigmoid_cross_entropy_with_logits(y, x), (real(6, 10), unit(6, 10)))
 
 

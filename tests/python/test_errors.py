@@ -33,7 +33,22 @@ def on_device(device):
         lambda: tf.nn.max_pool2d(tf.ones([1, 2, 2, 1]), 3, 1, "VALID"),
         lambda: tf.raw_ops.ResourceApplyGradientDescent(var=tf.Variable([1.0, 2.0]).handle, alpha=1.0, delta=tf.ones([3])),
     ],
-    ids=["matmul", "add", "reshape", "concat", "conv2d", "reduce", "transpose", "slice", "split", "gather", "stack", "batch matmul", "pool", "gradient descent"],
+    ids=[
+        "matmul",
+        "add",
+        "reshape",
+        "concat",
+        "conv2d",
+        "reduce",
+        "transpose",
+        "slice",
+        "split",
+        "gather",
+        "stack",
+        "batch matmul",
+        "pool",
+        "gradient descent",
+    ],
 )
 def test_bad_shapes(call):
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
@@ -66,7 +81,9 @@ def test_memory_statistics(device):
 
 
 def _python(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", **environment}, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", **environment}, capture_output=True, text=True, timeout=300
+    )
 
 
 def test_exit_is_clean():

@@ -162,7 +162,11 @@ def test_random_in_compiled_function():
 
 
 def test_eager_random_is_the_cpus(device):
-    for draw in (lambda: tf.random.stateless_uniform([5], [3, 4]), lambda: tf.random.normal([5], seed=1), lambda: tf.random.uniform([5], maxval=9, dtype=tf.int32, seed=1)):
+    for draw in (
+        lambda: tf.random.stateless_uniform([5], [3, 4]),
+        lambda: tf.random.normal([5], seed=1),
+        lambda: tf.random.uniform([5], maxval=9, dtype=tf.int32, seed=1),
+    ):
         tf.random.set_seed(11)
         with tf.device("/CPU:0"):
             expected = draw()

@@ -128,7 +128,15 @@ def test_dropout_and_embedding(device):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 50, size=(32, 12)), rng.integers(0, 2, size=(32,))
     with tf.device(device):
-        model = keras.Sequential([keras.Input((12,), dtype="int32"), keras.layers.Embedding(50, 8), keras.layers.GlobalAveragePooling1D(), keras.layers.Dropout(0.3), keras.layers.Dense(2)])
+        model = keras.Sequential(
+            [
+                keras.Input((12,), dtype="int32"),
+                keras.layers.Embedding(50, 8),
+                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Dropout(0.3),
+                keras.layers.Dense(2),
+            ]
+        )
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         history = model.fit(x, y, batch_size=8, epochs=3, verbose=0)
     assert np.isfinite(history.history["loss"]).all()

@@ -42,7 +42,11 @@ def test_transfers_are_counted(device, statistics):
 def test_ops_placed_on_the_cpu_are_counted(device, statistics):
     @tf.function
     def f(x):
-        return tf.strings.length(tf.strings.as_string(x)), tf.raw_ops.Dilation2D(input=x[None, :, :, None], filter=tf.ones([1, 1, 1]), strides=[1] * 4, rates=[1] * 4, padding="SAME"), x * 2.0
+        return (
+            tf.strings.length(tf.strings.as_string(x)),
+            tf.raw_ops.Dilation2D(input=x[None, :, :, None], filter=tf.ones([1, 1, 1]), strides=[1] * 4, rates=[1] * 4, padding="SAME"),
+            x * 2.0,
+        )
 
     with tf.device(device):
         f(tf.ones([3, 3]))
@@ -52,7 +56,9 @@ def test_ops_placed_on_the_cpu_are_counted(device, statistics):
 
 
 def test_exit_report_and_dump(tmp_path):
-    done = subprocess.run([sys.executable, "-c", CODE], env={**os.environ, "TFVK_STATS": "1", "TFVK_DUMP": str(tmp_path)}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], env={**os.environ, "TFVK_STATS": "1", "TFVK_DUMP": str(tmp_path)}, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stderr.splitlines() if line.startswith("tensorflow-vulkan statistics: "))
     assert json.loads(line.split(": ", 1)[1])["programs_compiled"] >= 1
