@@ -83,11 +83,12 @@ Device::Device(Instance& instance, int index) {
   internals_ = std::make_unique<Internals>(instance, index);
   Internals& d = *internals_;
   CreateLogicalDevice(d);
-  d.memory = std::make_unique<MemoryBlocks>(d.f, d.device, d.snapshot);
+  d.memory = std::make_unique<MemoryBlocks>(d.f, d.device, d.snapshot, d.plan.memory, SparseQueue{d.sparse_queue, &d.vk_queue_mutex});
   std::string problem;
-  uint64_t clamped = d.plan.memory.max_block_bytes;
+  const MemoryPlan planned = d.plan.memory;  // with the limits of driver faults
   d.plan.memory = PlanMemory(d.snapshot, d.memory->AllowedTypes(), &problem);
-  d.plan.memory.max_block_bytes = std::min(d.plan.memory.max_block_bytes, clamped);
+  d.plan.memory.max_block_bytes = std::min(d.plan.memory.max_block_bytes, planned.max_block_bytes);
+  d.plan.memory.max_allocation_bytes = std::min(d.plan.memory.max_allocation_bytes, planned.max_allocation_bytes);
   if (!problem.empty()) Fail(ErrorCode::kFailedPrecondition, "{} cannot be used. {}", d.snapshot.name, problem);
   d.small_pieces = std::make_unique<Arena>(*d.memory, d.plan.memory.device, false, uint64_t{4} << 20, "constants");
   d.tables = std::make_unique<Arena>(*d.memory, d.plan.memory.arguments, true, uint64_t{1} << 20, "argument tables");

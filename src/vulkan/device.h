@@ -40,7 +40,8 @@ class Device {
   PipelineCache& pipelines();
 
   // A block of device memory, 256-byte aligned; its address is what kernels dereference, and interior addresses are valid wherever an Address is asked for.
-  // Meant for few large blocks. Throws Error(kResourceExhausted) with the size, the limit and what is in use. 0 bytes give a block of the smallest size.
+  // Meant for few large blocks; one of more than MemoryPlan::max_allocation_bytes lies in several allocations. Throws Error(kResourceExhausted) with the size,
+  // the limit and what is in use. 0 bytes give a block of the smallest size.
   Address Allocate(uint64_t bytes);
   // Work already queued may still use the block: its memory is given back when that work is done. 0 is ignored. Throws Error(kInvalidArgument) when
   // the address is not a block's start.

@@ -47,6 +47,7 @@ struct FeatureChain {
     head.features.shaderInt64 = f.shader_int64;
     head.features.shaderInt16 = f.shader_int16;
     head.features.shaderFloat64 = f.shader_float64;
+    head.features.sparseBinding = f.sparse_binding;
     Add(f11, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES);
     f11.storageBuffer16BitAccess = f.storage_16bit;
     Add(f12, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
@@ -85,30 +86,42 @@ struct FeatureChain {
   }
 };
 
+// The queue that computes, and one more where that one cannot bind memory.
+std::vector<VkDeviceQueueCreateInfo> QueuesOf(const DevicePlan& plan, const float* priority) {
+  VkDeviceQueueCreateInfo queue{};
+  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+  queue.queueFamilyIndex = plan.queue_family;
+  queue.queueCount = 1;
+  queue.pQueuePriorities = priority;
+  std::vector<VkDeviceQueueCreateInfo> queues{queue};
+  if (plan.features.sparse_binding && plan.sparse_queue_family != plan.queue_family) {
+    queue.queueFamilyIndex = plan.sparse_queue_family;
+    queues.push_back(queue);
+  }
+  return queues;
+}
+
 }  // namespace
 
 void CreateLogicalDevice(Device::Internals& d) {
   const InstanceFunctions& f = d.instance.functions();
   FeatureChain features(d.plan.features);
   float priority = 1;
-  VkDeviceQueueCreateInfo queue{};
-  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-  queue.queueFamilyIndex = d.plan.queue_family;
-  queue.queueCount = 1;
-  queue.pQueuePriorities = &priority;
+  const std::vector<VkDeviceQueueCreateInfo> queues = QueuesOf(d.plan, &priority);
   std::vector<const char*> extensions;
   for (const std::string& name : d.plan.extensions) extensions.push_back(name.c_str());
   VkDeviceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.pNext = &features.head;
-  info.queueCreateInfoCount = 1;
-  info.pQueueCreateInfos = &queue;
+  info.queueCreateInfoCount = static_cast<uint32_t>(queues.size());
+  info.pQueueCreateInfos = queues.data();
   info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
   VkResult result = f.CreateDevice(static_cast<VkPhysicalDevice>(d.instance.physical_device(d.index)), &info, nullptr, &d.device);
   if (result != VK_SUCCESS) Fail(ErrorCode::kUnavailable, "The driver of {} refuses to open it: vkCreateDevice gave {}.", d.snapshot.name, ResultName(result));
   d.f = LoadDeviceFunctions(f, d.device);
   d.f.GetDeviceQueue(d.device, d.plan.queue_family, 0, &d.vk_queue);
+  if (d.plan.features.sparse_binding) d.f.GetDeviceQueue(d.device, d.plan.sparse_queue_family, 0, &d.sparse_queue);
 
   VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(Address)};
   VkPipelineLayoutCreateInfo layout{};

@@ -29,6 +29,7 @@ void VisitFeatures(S& s, Visitor&& visit) {
   TFVK_FIELD(integer_dot_product)
   TFVK_FIELD(shader_integer64_atomics)
   TFVK_FIELD(maintenance4)
+  TFVK_FIELD(sparse_binding)
   TFVK_FIELD(cooperative_matrix)
   TFVK_FIELD(bfloat16_type)
   TFVK_FIELD(bfloat16_cooperative_matrix)
@@ -51,6 +52,7 @@ void VisitLimits(S& s, Visitor&& visit) {
   TFVK_FIELD(max_workgroup_count)
   TFVK_FIELD(max_allocation_bytes)
   TFVK_FIELD(max_buffer_bytes)
+  TFVK_FIELD(sparse_address_space_bytes)
   TFVK_FIELD(non_coherent_atom_bytes)
   TFVK_FIELD(min_storage_offset_alignment)
   TFVK_FIELD(timestamp_period_ns)
@@ -104,6 +106,7 @@ void VisitQueueFamily(S& s, Visitor&& visit) {
   TFVK_FIELD(graphics)
   TFVK_FIELD(compute)
   TFVK_FIELD(transfer)
+  TFVK_FIELD(sparse_binding)
 }
 template <class S, class Visitor>
 void VisitMatrix(S& s, Visitor&& visit) {
@@ -169,6 +172,7 @@ void VisitMemoryPlan(S& s, Visitor&& visit) {
   TFVK_FIELD(arguments)
   TFVK_FIELD(unified)
   TFVK_FIELD(max_block_bytes)
+  TFVK_FIELD(max_allocation_bytes)
 }
 #undef TFVK_FIELD
 

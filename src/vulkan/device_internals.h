@@ -37,6 +37,8 @@ struct Device::Internals {
   DeviceFunctions f;
   VkDevice device = VK_NULL_HANDLE;
   VkQueue vk_queue = VK_NULL_HANDLE;
+  VkQueue sparse_queue = VK_NULL_HANDLE;     // binds blocks of several allocations; vk_queue itself where it can; null without plan.features.sparse_binding
+  std::mutex vk_queue_mutex;                 // held around every call on the two, as Vulkan demands; nothing is waited for with it
   VkPipelineLayout layout = VK_NULL_HANDLE;  // of all pipelines: one 64-bit push constant
   std::unique_ptr<MemoryBlocks> memory;
   std::unique_ptr<Arena> small_pieces;  // of AllocateSmall

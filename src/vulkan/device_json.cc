@@ -131,6 +131,7 @@ json ToJson(const DevicePlan& plan) {
   });
   out["features"] = enabled;
   out["queue_family"] = plan.queue_family;
+  out["sparse_queue_family"] = plan.sparse_queue_family;
   out["timestamps"] = plan.timestamps;
   out["max_workgroups"] = plan.max_workgroups;
   out["memory"] = StructureToJson(plan.memory, TFVK_VISIT(VisitMemoryPlan));

@@ -163,6 +163,13 @@ std::vector<std::string> Extensions(const DeviceSnapshot& s, const DeviceFeature
   return extensions;
 }
 
+// Whether a tensor that the heap and a buffer have room for is too large for one allocation, and there cannot be several.
+bool RefusesLargeTensors(const DeviceSnapshot& s, const MemoryPlan& memory) {
+  if (s.memory_types.empty() || SparseQueueFamily(s, 0)) return false;
+  const uint64_t heap = s.heaps[s.memory_types[memory.device].heap].bytes, buffer = s.limits.max_buffer_bytes;
+  return memory.max_block_bytes < (buffer ? std::min(heap, buffer) : heap);
+}
+
 std::vector<std::string> Costs(const DeviceSnapshot& s, const KernelLimits& l, const MemoryPlan& memory) {
   std::vector<std::string> costs;
   auto cost = [&](bool missing, std::string sentence) {
@@ -181,6 +188,8 @@ std::vector<std::string> Costs(const DeviceSnapshot& s, const KernelLimits& l, c
   cost(!memory.unified && !s.memory_types.empty() && !s.memory_types[memory.arguments].device_local,
        "No device memory that the host can write (resizable BAR): kernels read their arguments across the bus.");
   cost(!s.memory_types.empty() && !s.memory_types[memory.download].host_cached, "No cached host memory: copies from the device to the host are slow.");
+  cost(RefusesLargeTensors(s, memory), fmt::format("No memory from several allocations (sparseBinding): tensors above {:.1f} GiB are refused.",
+                                                   static_cast<double>(memory.max_block_bytes) / (uint64_t{1} << 30)));
   cost(!s.HasExtension("VK_EXT_memory_budget"), "No memory budget (VK_EXT_memory_budget): memory that other programs use is not known.");
   cost(s.type == DeviceType::kCpu, "It is a software device: TensorFlow's own CPU kernels are faster. Use it for tests.");
   return costs;
@@ -198,6 +207,9 @@ DevicePlan MakeDevicePlan(const DeviceSnapshot& snapshot) {
   plan.queue_family = ChooseQueueFamily(snapshot);
   if (plan.queue_family < snapshot.queue_families.size()) plan.timestamps = snapshot.queue_families[plan.queue_family].timestamp_bits > 0;
   plan.max_workgroups = {snapshot.limits.max_workgroup_count[0], snapshot.limits.max_workgroup_count[1]};
+  const std::optional<uint32_t> sparse_family = SparseQueueFamily(snapshot, plan.queue_family);
+  plan.features.sparse_binding = sparse_family.has_value();
+  plan.sparse_queue_family = sparse_family.value_or(plan.queue_family);
   std::string problem;
   plan.memory = PlanMemory(snapshot, ~0u, &problem);
   if (!problem.empty()) plan.reasons.push_back(problem);
@@ -208,6 +220,7 @@ DevicePlan MakeDevicePlan(const DeviceSnapshot& snapshot) {
     plan.workarounds.push_back(fmt::format("{}: {}", fault.name, fault.effect));
   }
   plan.features = WithoutOrphans(plan.features);  // a fault may have switched one off
+  if (!plan.features.sparse_binding) plan.memory.max_block_bytes = std::min(plan.memory.max_block_bytes, plan.memory.max_allocation_bytes);
   plan.extensions = Extensions(snapshot, plan.features);
   plan.usable = plan.reasons.empty();
   if (plan.usable) plan.costs = Costs(snapshot, plan.limits, plan.memory);

@@ -36,12 +36,13 @@ struct KernelLimits {
 
 // Indices of memory types.
 struct MemoryPlan {
-  uint32_t device = 0;           // tensors: device-local, host-visible only where nothing else is device-local
-  uint32_t upload = 0;           // host-visible, coherent: staging of uploads
-  uint32_t download = 0;         // host-visible, cached where there is such a type: staging of downloads and pinned host memory
-  uint32_t arguments = 0;        // host-visible, coherent, device-local where possible (resizable BAR, unified memory): argument blocks
-  bool unified = false;          // every heap is device-local: the device shares the host's memory
-  uint64_t max_block_bytes = 0;  // the largest single allocation
+  uint32_t device = 0;                // tensors: device-local, host-visible only where nothing else is device-local
+  uint32_t upload = 0;                // host-visible, coherent: staging of uploads
+  uint32_t download = 0;              // host-visible, cached where there is such a type: staging of downloads and pinned host memory
+  uint32_t arguments = 0;             // host-visible, coherent, device-local where possible (resizable BAR, unified memory): argument blocks
+  bool unified = false;               // every heap is device-local: the device shares the host's memory
+  uint64_t max_block_bytes = 0;       // the largest block of tensors
+  uint64_t max_allocation_bytes = 0;  // the largest single allocation: blocks of tensors beyond it are bound to several (DeviceFeatures::sparse_binding)
 };
 
 struct DevicePlan {
@@ -50,6 +51,7 @@ struct DevicePlan {
   std::vector<std::string> extensions;  // to enable
   DeviceFeatures features;              // to enable
   uint32_t queue_family = 0;
+  uint32_t sparse_queue_family = 0;  // which binds blocks of several allocations; of use with features.sparse_binding
   bool timestamps = false;
   std::array<uint32_t, 2> max_workgroups = {65535, 65535};  // of a launch in x and y
   MemoryPlan memory;

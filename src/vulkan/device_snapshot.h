@@ -21,6 +21,7 @@ struct DeviceFeatures {
   bool scalar_block_layout = false, subgroup_extended_types = false;
   bool subgroup_size_control = false, compute_full_subgroups = false;
   bool integer_dot_product = false, shader_integer64_atomics = false, maintenance4 = false;
+  bool sparse_binding = false;
   bool cooperative_matrix = false;                                  // VK_KHR_cooperative_matrix
   bool bfloat16_type = false, bfloat16_cooperative_matrix = false;  // VK_KHR_shader_bfloat16
   bool cooperative_matrix2_workgroup_scope = false, cooperative_matrix2_flexible_dimensions = false, cooperative_matrix2_reductions = false,
@@ -32,8 +33,9 @@ struct DeviceFeatures {
 struct DeviceLimitsSnapshot {
   uint32_t max_invocations = 0, shared_bytes = 0, push_constant_bytes = 0, max_allocation_count = 0;
   std::array<uint32_t, 3> max_workgroup_size = {}, max_workgroup_count = {};
-  uint64_t max_allocation_bytes = 0;  // VkPhysicalDeviceMaintenance3Properties::maxMemoryAllocationSize
-  uint64_t max_buffer_bytes = 0;      // maintenance4's maxBufferSize; 0: not told
+  uint64_t max_allocation_bytes = 0;        // VkPhysicalDeviceMaintenance3Properties::maxMemoryAllocationSize
+  uint64_t max_buffer_bytes = 0;            // maintenance4's maxBufferSize; 0: not told
+  uint64_t sparse_address_space_bytes = 0;  // of all buffers with sparse binding together; 0: not told
   uint64_t non_coherent_atom_bytes = 0, min_storage_offset_alignment = 0;
   double timestamp_period_ns = 0;
 };
@@ -64,7 +66,7 @@ struct MemoryType {
 };
 struct QueueFamily {
   uint32_t count = 0, timestamp_bits = 0;
-  bool graphics = false, compute = false, transfer = false;
+  bool graphics = false, compute = false, transfer = false, sparse_binding = false;
 };
 // VkComponentTypeKHR and VkScopeKHR as Vulkan's numbers.
 struct CooperativeMatrixShape {

@@ -63,7 +63,11 @@ namespace tfvk::vulkan {
   X(CreateSemaphore)             \
   X(DestroySemaphore)            \
   X(GetSemaphoreCounterValue)    \
-  X(WaitSemaphores)
+  X(WaitSemaphores)              \
+  X(QueueBindSparse)             \
+  X(CreateFence)                 \
+  X(DestroyFence)                \
+  X(WaitForFences)
 
 #define TFVK_DECLARE(name) PFN_vk##name name = nullptr;
 struct InstanceFunctions {

@@ -1,7 +1,6 @@
 #include "vulkan/memory_blocks.h"
 
 #include <algorithm>
-#include <mutex>
 
 namespace tfvk::vulkan {
 namespace {
@@ -12,9 +11,10 @@ double MiB(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 }  // namespace
 
-VkBuffer MemoryBlocks::CreateBuffer(uint64_t bytes) const {
+VkBuffer MemoryBlocks::CreateBuffer(uint64_t bytes, VkBufferCreateFlags flags) const {
   VkBufferCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+  info.flags = flags;
   info.size = bytes;
   info.usage =
       VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
@@ -25,29 +25,80 @@ VkBuffer MemoryBlocks::CreateBuffer(uint64_t bytes) const {
 }
 
 uint32_t MemoryBlocks::AllowedTypes() const {
-  VkBuffer buffer = CreateBuffer(kAlignment);
+  VkBuffer buffer = CreateBuffer(kAlignment, 0);
   VkMemoryRequirements needs{};
   f_.GetBufferMemoryRequirements(device_, buffer, &needs);
   f_.DestroyBuffer(device_, buffer, nullptr);
   return needs.memoryTypeBits;
 }
 
-void MemoryBlocks::Bind(MemoryBlock* block, uint64_t bytes, uint32_t memory_type, bool map) const {
-  block->buffer = CreateBuffer(bytes);
-  VkMemoryRequirements needs{};
-  f_.GetBufferMemoryRequirements(device_, block->buffer, &needs);
+VkDeviceMemory MemoryBlocks::AllocateInto(MemoryBlock* block, uint64_t bytes, uint32_t memory_type) const {
   VkMemoryAllocateFlagsInfo flags{};
   flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
   flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
   VkMemoryAllocateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
   info.pNext = &flags;
-  info.allocationSize = needs.size;
+  info.allocationSize = bytes;
   info.memoryTypeIndex = memory_type;
-  Check(f_.AllocateMemory(device_, &info, nullptr, &block->memory), "vkAllocateMemory");
-  Check(f_.BindBufferMemory(device_, block->buffer, block->memory, 0), "vkBindBufferMemory");
+  VkDeviceMemory memory = VK_NULL_HANDLE;
+  Check(f_.AllocateMemory(device_, &info, nullptr, &memory), "vkAllocateMemory");
+  block->memory.push_back(memory);
+  return memory;
+}
+
+void MemoryBlocks::BindAndWait(VkBuffer buffer, const std::vector<VkSparseMemoryBind>& binds) const {
+  VkSparseBufferMemoryBindInfo buffer_binds{buffer, static_cast<uint32_t>(binds.size()), binds.data()};
+  VkBindSparseInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO;
+  info.bufferBindCount = 1;
+  info.pBufferBinds = &buffer_binds;
+  VkFenceCreateInfo fence_info{};
+  fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
+  VkFence fence = VK_NULL_HANDLE;
+  Check(f_.CreateFence(device_, &fence_info, nullptr, &fence), "vkCreateFence");
+  VkResult bound;
+  {
+    std::lock_guard lock(*sparse_.mutex);
+    bound = f_.QueueBindSparse(sparse_.queue, 1, &info, fence);
+  }
+  VkResult waited = bound == VK_SUCCESS ? f_.WaitForFences(device_, 1, &fence, VK_TRUE, UINT64_MAX) : VK_SUCCESS;
+  f_.DestroyFence(device_, fence, nullptr);
+  Check(bound, "vkQueueBindSparse");
+  Check(waited, "vkWaitForFences");
+}
+
+void MemoryBlocks::BindPieces(MemoryBlock* block, const VkMemoryRequirements& needs, uint32_t memory_type) const {
+  const uint64_t piece = plan_.max_allocation_bytes / needs.alignment * needs.alignment;
+  if (piece == 0 || !(needs.memoryTypeBits >> memory_type & 1)) {
+    Fail(ErrorCode::kResourceExhausted, "The driver binds memory of types {:#b} to a buffer in pieces of {} bytes; this is type {} with at most {} bytes.",
+         needs.memoryTypeBits, needs.alignment, memory_type, plan_.max_allocation_bytes);
+  }
+  std::vector<VkSparseMemoryBind> binds;
+  for (uint64_t at = 0; at < needs.size; at += piece) {
+    const uint64_t bytes = std::min(piece, needs.size - at);
+    binds.push_back({at, bytes, AllocateInto(block, bytes, memory_type), 0, 0});
+  }
+  BindAndWait(block->buffer, binds);
+}
+
+void MemoryBlocks::Bind(MemoryBlock* block, uint64_t bytes, uint32_t memory_type, bool map) const {
+  const bool pieces = !map && bytes > plan_.max_allocation_bytes;
+  if (pieces && !sparse_.queue) {
+    Fail(ErrorCode::kResourceExhausted, "One allocation has at most {:.1f} MiB, and the driver binds no buffer to several (sparseBinding).",
+         MiB(plan_.max_allocation_bytes));
+  }
+  block->buffer = CreateBuffer(bytes, pieces ? VK_BUFFER_CREATE_SPARSE_BINDING_BIT : 0);
+  VkMemoryRequirements needs{};
+  f_.GetBufferMemoryRequirements(device_, block->buffer, &needs);
   void* mapped = nullptr;
-  if (map) Check(f_.MapMemory(device_, block->memory, 0, VK_WHOLE_SIZE, 0, &mapped), "vkMapMemory");
+  if (pieces) {
+    BindPieces(block, needs, memory_type);
+  } else {
+    VkDeviceMemory memory = AllocateInto(block, needs.size, memory_type);
+    Check(f_.BindBufferMemory(device_, block->buffer, memory, 0), "vkBindBufferMemory");
+    if (map) Check(f_.MapMemory(device_, memory, 0, VK_WHOLE_SIZE, 0, &mapped), "vkMapMemory");
+  }
   VkBufferDeviceAddressInfo address{};
   address.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO;
   address.buffer = block->buffer;
@@ -90,7 +141,7 @@ void MemoryBlocks::Destroy(const MemoryBlock& block) {
     if (it != blocks_.end() && it->second.buffer == block.buffer) blocks_.erase(it);
   }
   if (block.buffer) f_.DestroyBuffer(device_, block.buffer, nullptr);
-  if (block.memory) f_.FreeMemory(device_, block.memory, nullptr);
+  for (VkDeviceMemory memory : block.memory) f_.FreeMemory(device_, memory, nullptr);
 }
 
 bool MemoryBlocks::Forget(Address start, MemoryBlock* block) {

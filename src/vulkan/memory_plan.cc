@@ -23,7 +23,19 @@ int Best(const DeviceSnapshot& s, uint32_t allowed, Score score) {
   return best;
 }
 
+// Where a limit of 0 is one that the driver does not tell.
+uint64_t AtMost(uint64_t bytes, uint64_t limit) { return limit ? std::min(bytes, limit) : bytes; }
+
 }  // namespace
+
+std::optional<uint32_t> SparseQueueFamily(const DeviceSnapshot& s, uint32_t preferred) {
+  if (!s.features.sparse_binding) return std::nullopt;
+  auto binds = [](const QueueFamily& q) { return q.sparse_binding && q.count > 0; };
+  if (preferred < s.queue_families.size() && binds(s.queue_families[preferred])) return preferred;
+  auto it = std::find_if(s.queue_families.begin(), s.queue_families.end(), binds);
+  if (it == s.queue_families.end()) return std::nullopt;
+  return static_cast<uint32_t>(it - s.queue_families.begin());
+}
 
 MemoryPlan PlanMemory(const DeviceSnapshot& s, uint32_t allowed, std::string* problem) {
   MemoryPlan plan;
@@ -42,9 +54,10 @@ MemoryPlan PlanMemory(const DeviceSnapshot& s, uint32_t allowed, std::string* pr
   plan.upload = upload;
   plan.download = download;
   plan.arguments = arguments;
-  plan.max_block_bytes = s.heaps[s.memory_types[device].heap].bytes;
-  if (s.limits.max_allocation_bytes) plan.max_block_bytes = std::min(plan.max_block_bytes, s.limits.max_allocation_bytes);
-  if (s.limits.max_buffer_bytes) plan.max_block_bytes = std::min(plan.max_block_bytes, s.limits.max_buffer_bytes);
+  const uint64_t buffer = AtMost(s.heaps[s.memory_types[device].heap].bytes, s.limits.max_buffer_bytes);
+  plan.max_allocation_bytes = AtMost(buffer, s.limits.max_allocation_bytes);
+  plan.max_block_bytes = plan.max_allocation_bytes;
+  if (SparseQueueFamily(s, 0)) plan.max_block_bytes = std::max(plan.max_block_bytes, AtMost(buffer, s.limits.sparse_address_space_bytes));
   return plan;
 }
 

@@ -106,7 +106,11 @@ void QueueState::FlushLocked() {
   info.pCommandBuffers = closed_.data();
   info.signalSemaphoreCount = 1;
   info.pSignalSemaphores = &semaphore;
-  VkResult result = d_.f.QueueSubmit(d_.vk_queue, 1, &info, VK_NULL_HANDLE);
+  VkResult result;
+  {
+    std::lock_guard queue_lock(d_.vk_queue_mutex);
+    result = d_.f.QueueSubmit(d_.vk_queue, 1, &info, VK_NULL_HANDLE);
+  }
   if (result != VK_SUCCESS) timeline_.Lose(result, "vkQueueSubmit");
   ++counters_.submissions;
   timeline_.SetSubmitted(ticket);

@@ -58,6 +58,7 @@ struct Query {
     o.shared_bytes = l.maxComputeSharedMemorySize;
     o.push_constant_bytes = l.maxPushConstantsSize;
     o.max_allocation_count = l.maxMemoryAllocationCount;
+    o.sparse_address_space_bytes = l.sparseAddressSpaceSize;
     for (int i = 0; i < 3; ++i) {
       o.max_workgroup_size[i] = l.maxComputeWorkGroupSize[i];
       o.max_workgroup_count[i] = l.maxComputeWorkGroupCount[i];
@@ -157,6 +158,7 @@ struct Query {
     o.shader_int64 = f10.shaderInt64;
     o.shader_int16 = f10.shaderInt16;
     o.shader_float64 = f10.shaderFloat64;
+    o.sparse_binding = f10.sparseBinding;
     o.shader_int8 = f12.shaderInt8;
     o.shader_float16 = f12.shaderFloat16;
     o.storage_8bit = f12.storageBuffer8BitAccess;
@@ -255,7 +257,7 @@ struct Query {
     f.GetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
     for (const VkQueueFamilyProperties& q : families) {
       s.queue_families.push_back({q.queueCount, q.timestampValidBits, (q.queueFlags & VK_QUEUE_GRAPHICS_BIT) != 0, (q.queueFlags & VK_QUEUE_COMPUTE_BIT) != 0,
-                                  (q.queueFlags & VK_QUEUE_TRANSFER_BIT) != 0});
+                                  (q.queueFlags & VK_QUEUE_TRANSFER_BIT) != 0, (q.queueFlags & VK_QUEUE_SPARSE_BINDING_BIT) != 0});
     }
   }
 };

@@ -45,7 +45,7 @@ const std::vector<Row>& Rows() {
       {"amd_polaris10", "", "amd discrete 36", 1, "0 2 5 3", 0xfffffffc, "64 of 64..64, chosen", kAllButF16, "", "VK_EXT_memory_budget", "float16 matrices"},
       {"amd_vega10", "", "amd discrete 64", 1, "0 2 5 3", 0xfffffffc, "64 of 64..64, chosen", kAllTypes, "", "VK_EXT_memory_budget", "matrices"},
       {"dzn_26.1", "", "amd discrete 32", 1, "3 1 2 1", uint64_t{2} << 30, "32 of 32..64, chosen", "f16 f64 i16 i64 16-bit", "",
-       "VK_EXT_memory_budget VK_EXT_subgroup_size_control VK_KHR_shader_integer_dot_product", "8-bit matrices NaN window"},
+       "VK_EXT_memory_budget VK_EXT_subgroup_size_control VK_KHR_shader_integer_dot_product", "8-bit matrices NaN window sparse"},
       {"dzn_26.1_sm6.5", "no buffer device addresses", "intel integrated 8", 1, "0 1 2 1 unified", uint64_t{2} << 30, "8 of 8..32", "f16 f64 i16 i64 16-bit",
        "", "VK_EXT_memory_budget VK_KHR_shader_integer_dot_product", ""},
       {"intel_bmg", "", "intel discrete 32", 0, "0 1 1 2", uint64_t{4} << 30, "32 of 16..32, chosen", kAllTypes,
@@ -74,11 +74,20 @@ const std::vector<Row>& Rows() {
 // A word for the feature that each sentence of DevicePlan::costs is about; the sentence itself when it is a new one.
 std::string Topic(const std::string& cost) {
   const std::pair<const char*, const char*> topics[] = {
-      {"No float64 arithmetic", "float64"},         {"No 8-bit memory access", "8-bit"},     {"No 16-bit memory access", "16-bit"},
-      {"No float16 arithmetic", "float16"},         {"No cooperative matrices", "matrices"}, {"No bfloat16 matrices", "bfloat16"},
-      {"No subgroup arithmetic", "reductions"},     {"No control of the subgroup", "sizes"}, {"The driver does not promise to keep NaN", "NaN"},
-      {"No device memory that the host", "window"}, {"No cached host memory", "cached"},     {"No memory budget", "budget"},
+      {"No float64 arithmetic", "float64"},
+      {"No 8-bit memory access", "8-bit"},
+      {"No 16-bit memory access", "16-bit"},
+      {"No float16 arithmetic", "float16"},
+      {"No cooperative matrices", "matrices"},
+      {"No bfloat16 matrices", "bfloat16"},
+      {"No subgroup arithmetic", "reductions"},
+      {"No control of the subgroup", "sizes"},
+      {"The driver does not promise to keep NaN", "NaN"},
+      {"No device memory that the host", "window"},
+      {"No cached host memory", "cached"},
+      {"No memory budget", "budget"},
       {"It is a software device", "software"},
+      {"No memory from several allocations", "sparse"},
   };
   for (const auto& [start, topic] : topics) {
     if (cost.rfind(start, 0) == 0) return topic;
@@ -194,7 +203,10 @@ TEST_P(RealDevice, TakesMemoryThatIsWhatItIsFor) {
   for (uint32_t index : {m.device, m.upload, m.download, m.arguments}) EXPECT_FALSE(type(index).special) << index;
   EXPECT_GT(m.max_block_bytes, 0u);
   EXPECT_LE(m.max_block_bytes, snapshot_.heaps.at(type(m.device).heap).bytes);
-  EXPECT_LE(m.max_block_bytes, snapshot_.limits.max_allocation_bytes);
+  EXPECT_LE(m.max_allocation_bytes, snapshot_.limits.max_allocation_bytes);
+  if (!plan_.features.sparse_binding) {
+    EXPECT_LE(m.max_block_bytes, m.max_allocation_bytes);
+  }
   if (snapshot_.limits.max_buffer_bytes) {
     EXPECT_LE(m.max_block_bytes, snapshot_.limits.max_buffer_bytes);
   }

@@ -101,6 +101,35 @@ TEST(DeviceRules, QueueFamilies) {
   EXPECT_FALSE(family({untimed}).timestamps);
 }
 
+TEST(DeviceRules, SparseBinding) {
+  DevicePlan plan = MakeDevicePlan(PlainGpu());
+  EXPECT_TRUE(plan.features.sparse_binding);
+  EXPECT_EQ(plan.sparse_queue_family, plan.queue_family);
+  EXPECT_EQ(plan.memory.max_block_bytes, uint64_t{8} << 30);
+  EXPECT_EQ(plan.memory.max_allocation_bytes, uint64_t{4} << 30);
+  plan = PlanOf([](DeviceSnapshot& s) { s.queue_families[1].sparse_binding = false; });
+  EXPECT_TRUE(plan.features.sparse_binding);
+  EXPECT_EQ(plan.queue_family, 1u);
+  EXPECT_EQ(plan.sparse_queue_family, 0u);
+  EXPECT_EQ(ToJson(plan)["sparse_queue_family"], 0);
+  plan = PlanOf([](DeviceSnapshot& s) {
+    for (QueueFamily& family : s.queue_families) family.sparse_binding = false;
+  });
+  EXPECT_FALSE(plan.features.sparse_binding);
+  EXPECT_EQ(plan.memory.max_block_bytes, uint64_t{4} << 30);
+  EXPECT_TRUE(Says(plan.costs, "tensors above 4.0 GiB are refused"));
+  auto silent = [](auto change) {
+    DevicePlan plan = PlanOf([&](DeviceSnapshot& s) {
+      s.features.sparse_binding = false;
+      change(s);
+    });
+    return !Says(plan.costs, "are refused");
+  };
+  EXPECT_TRUE(silent([](DeviceSnapshot& s) { s.heaps[0].bytes = uint64_t{3} << 30; }));           // nothing larger would fit
+  EXPECT_TRUE(silent([](DeviceSnapshot& s) { s.limits.max_buffer_bytes = uint64_t{4} << 30; }));  // nor into a buffer
+  EXPECT_FALSE(silent([](DeviceSnapshot& s) { s.limits.max_buffer_bytes = uint64_t{1} << 40; }));
+}
+
 TEST(DeviceRules, EachMissingFeatureCostsSomething) {
   auto cost = [](auto change) {
     std::vector<std::string> costs = PlanOf(change).costs;
@@ -108,6 +137,7 @@ TEST(DeviceRules, EachMissingFeatureCostsSomething) {
     return costs;
   };
   EXPECT_TRUE(Says(cost([](DeviceSnapshot& s) { s.features.shader_float64 = false; }), "shaderFloat64"));
+  EXPECT_TRUE(Says(cost([](DeviceSnapshot& s) { s.features.sparse_binding = false; }), "sparseBinding"));
   EXPECT_TRUE(Says(cost([](DeviceSnapshot& s) { s.features.storage_8bit = false; }), "storageBuffer8BitAccess"));
   EXPECT_TRUE(Says(cost([](DeviceSnapshot& s) { s.features.storage_16bit = s.features.shader_float16 = false; }), "storageBuffer16BitAccess"));
   EXPECT_TRUE(Says(cost([](DeviceSnapshot& s) { s.features.shader_float16 = false; }), "shaderFloat16"));

@@ -122,17 +122,59 @@ TEST(MemoryPlan, SurvivesTypesWithoutAHeap) {
 
 TEST(MemoryPlan, BlocksAreBoundedByHeapAllocationAndBuffer) {
   DeviceSnapshot s = PlainGpu();
+  s.features.sparse_binding = false;
   auto block = [&](uint64_t heap, uint64_t allocation, uint64_t buffer) {
     s.heaps[0].bytes = heap;
     s.limits.max_allocation_bytes = allocation;
     s.limits.max_buffer_bytes = buffer;
-    return PlanMemory(s, ~0u, nullptr).max_block_bytes;
+    MemoryPlan plan = PlanMemory(s, ~0u, nullptr);
+    EXPECT_EQ(plan.max_block_bytes, plan.max_allocation_bytes);
+    return plan.max_block_bytes;
   };
   EXPECT_EQ(block(512 * kMiB, 1024 * kMiB, 768 * kMiB), 512 * kMiB);
   EXPECT_EQ(block(8 * kGiB, 1024 * kMiB, 768 * kMiB), 768 * kMiB);
   EXPECT_EQ(block(8 * kGiB, 640 * kMiB, 768 * kMiB), 640 * kMiB);
   EXPECT_EQ(block(8 * kGiB, 640 * kMiB, 0), 640 * kMiB);  // zero: not told
   EXPECT_EQ(block(8 * kGiB, 0, 0), 8 * kGiB);
+}
+
+TEST(MemoryPlan, SparseBindingMakesBlocksOfSeveralAllocations) {
+  DeviceSnapshot s = PlainGpu();
+  // The largest block and the largest allocation in MiB.
+  auto sizes = [&](uint64_t heap, uint64_t allocation, uint64_t buffer, uint64_t space) {
+    s.heaps[0].bytes = heap * kMiB;
+    s.limits.max_allocation_bytes = allocation * kMiB;
+    s.limits.max_buffer_bytes = buffer * kMiB;
+    s.limits.sparse_address_space_bytes = space * kMiB;
+    MemoryPlan plan = PlanMemory(s, ~0u, nullptr);
+    return std::pair(plan.max_block_bytes / kMiB, plan.max_allocation_bytes / kMiB);
+  };
+  EXPECT_EQ(sizes(143771, 4094, 1 << 20, 1 << 20), std::pair(uint64_t{143771}, uint64_t{4094}));  // an H200
+  EXPECT_EQ(sizes(8192, 640, 768, 4096), std::pair(uint64_t{768}, uint64_t{640}));
+  EXPECT_EQ(sizes(8192, 640, 0, 4096), std::pair(uint64_t{4096}, uint64_t{640}));
+  EXPECT_EQ(sizes(8192, 640, 0, 0), std::pair(uint64_t{8192}, uint64_t{640}));     // zero: not told
+  EXPECT_EQ(sizes(8192, 640, 0, 512), std::pair(uint64_t{640}, uint64_t{640}));    // plain blocks need none of that space
+  EXPECT_EQ(sizes(512, 640, 768, 4096), std::pair(uint64_t{512}, uint64_t{512}));  // the heap is the limit
+  s.features.sparse_binding = false;
+  EXPECT_EQ(sizes(8192, 640, 768, 4096), std::pair(uint64_t{640}, uint64_t{640}));
+  s.features.sparse_binding = true;
+  for (QueueFamily& family : s.queue_families) family.sparse_binding = false;
+  EXPECT_EQ(sizes(8192, 640, 768, 4096), std::pair(uint64_t{640}, uint64_t{640}));
+}
+
+TEST(MemoryPlan, TheFamilyThatBindsMemory) {
+  DeviceSnapshot s = PlainGpu();
+  EXPECT_EQ(SparseQueueFamily(s, 1), std::optional<uint32_t>(1));
+  EXPECT_EQ(SparseQueueFamily(s, 7), std::optional<uint32_t>(0));  // there is none
+  s.queue_families[1].sparse_binding = false;
+  EXPECT_EQ(SparseQueueFamily(s, 1), std::optional<uint32_t>(0));
+  s.queue_families[0].count = 0;
+  EXPECT_EQ(SparseQueueFamily(s, 1), std::optional<uint32_t>(2));
+  s.queue_families[2].sparse_binding = false;
+  EXPECT_EQ(SparseQueueFamily(s, 1), std::nullopt);
+  s = PlainGpu();
+  s.features.sparse_binding = false;
+  EXPECT_EQ(SparseQueueFamily(s, 1), std::nullopt);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ DeviceSnapshot PlainGpu() {
   s.float_controls.preserve_nan_inf_f32 = true;
   s.heaps = {{8 * kGiB, true}, {16 * kGiB, false}, {kGiB / 4, true}};
   s.memory_types = {{0, true}, {1, false, true, true}, {1, false, true, true, true}, {2, true, true, true}};
-  s.queue_families = {{1, 64, true, true, true}, {4, 64, false, true, true}, {2, 0, false, false, true}};
+  s.queue_families = {{1, 64, true, true, true, true}, {4, 64, false, true, true, true}, {2, 0, false, false, true, true}};
   return s;
 }
 

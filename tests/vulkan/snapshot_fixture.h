@@ -15,7 +15,8 @@ nlohmann::json SnapshotFile(const std::string& name);
 DeviceSnapshot ReadSnapshot(const std::string& name);
 
 // A made-up discrete GPU of Vulkan 1.3 that lacks nothing but matrices: 8 GiB (heap 0, type 0), the host's memory (heap 1; type 1 coherent, type 2 cached), and
-// a window of 256 MiB that the host writes (heap 2, type 3). Its queue families: graphics and compute; compute; transfer.
+// a window of 256 MiB that the host writes (heap 2, type 3). Its queue families: graphics and compute; compute; transfer; all
+// bind memory. One allocation has at most 4 GiB.
 DeviceSnapshot PlainGpu();
 
 }  // namespace tfvk::vulkan
