@@ -16,6 +16,7 @@ import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,18 +109,25 @@ def test_programs(run: Run, rooms: list[str] | None = None) -> list[Path]:
     return [p for p in programs if rooms is None or p.name.removeprefix("tfvk_").removesuffix("_tests") in rooms]
 
 
+def side_by_side(check: Callable[[Path], list[Result]], paths: list[Path]) -> list[Result]:
+    """The results of a check on every path, two at a time: compiling kernels for a software driver keeps one core busy, running them all."""
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        return [result for results in pool.map(check, paths) for result in results]
+
+
 def google_test(run: Run, part: str, programs: list[Path], launcher: list[str], environment: dict[str, str]) -> list[Result]:
-    """Runs GoogleTest programs one after the other; a crash costs the results of its program only, and counts as one failure."""
-    results = []
-    for program in programs:
+    """Runs GoogleTest programs; a crash costs the results of its program only, and counts as one failure."""
+
+    def check(program: Path) -> list[Result]:
         report = run.results / f"{part}-{program.name}.xml"
         log = run.results / f"{part}-{program.name}.log"
         status = execute([*launcher, str(program), f"--gtest_output=xml:{report}"], log, environment)
         found = read_junit(report) if report.exists() else []
         if status != 0 and not any(result.outcome == FAILED for result in found):
             found.append(Result(program.name, FAILED, f"the program {how_it_ended(status)}; the end of {log}:\n{tail(log, 30)}"))
-        results += found
-    return results
+        return found
+
+    return side_by_side(check, programs)
 
 
 def cpp(run: Run) -> list[Result]:
@@ -142,16 +150,16 @@ def validation(run: Run) -> list[Result]:
         "VK_LAYER_ENABLES": "VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT",
         "VK_KHRONOS_VALIDATION_VALIDATE_SYNC": "true",
     }
-    results = []
-    for program in test_programs(run, ["vulkan", "program", "compiler"]):
+
+    def check(program: Path) -> list[Result]:
         problems = [r for r in google_test(run, "validation", [program], [], environment) if r.outcome == FAILED]
         log = run.results / f"validation-{program.name}.log"
         said = [line.rstrip() for line in log.open(errors="replace") if "Validation Error" in line or "SYNC-HAZARD" in line or "Validation Warning" in line]
         if said:
-            results.append(Result(program.name, FAILED, f"{len(said)} validation messages in {log}:\n" + "\n".join(said[:10])))
-        else:
-            results.append(problems[0] if problems else Result(program.name, PASSED))
-    return results
+            return [Result(program.name, FAILED, f"{len(said)} validation messages in {log}:\n" + "\n".join(said[:10]))]
+        return [problems[0] if problems else Result(program.name, PASSED)]
+
+    return side_by_side(check, test_programs(run, ["vulkan", "program", "compiler"]))
 
 
 def new_driver(run: Run) -> list[Result]:
@@ -186,17 +194,18 @@ def drivers(run: Run) -> list[Result]:
 def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int) -> list[Result]:
     """Each file in a process of its own, so that a crash costs the results of one file only; together they may take `limit` seconds."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1"), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-    results = []
     end = time.monotonic() + limit
-    for file in files:
+
+    def check(file: Path) -> list[Result]:
         report, log = run.results / f"{part}-{file.stem}.xml", run.results / f"{part}-{file.stem}.log"
         command = [str(interpreter), "-m", "pytest", "-v", f"--junitxml={report}", str(file.relative_to(ROOT))]
         status = execute(command, log, environment, max(1, int(end - time.monotonic())))
         found = read_junit(report) if report.exists() else []
         if status != 0 and not any(result.outcome == FAILED for result in found):
             found.append(Result(file.name, FAILED, f"pytest {how_it_ended(status)}; the end of {log}:\n{tail(log, 40)}"))
-        results += found
-    return results
+        return found
+
+    return side_by_side(check, files)
 
 
 def python(run: Run) -> list[Result]:

@@ -53,6 +53,7 @@ Value ElementEmitter::Emit(const ir::Node& node, const Position& at) {
   }
   if (node.op == Op::kDimensionSize) return e_.b().Convert(e_.SizeOf(node.operand_type(0).shape[node.attr<ir::DimsAttr>().dims[0]]), DType::kS32);
   if (!IsElementwise(node.op)) return Movement(node, at);
+  if (node.op == Op::kBitcastConvert && ReadsBits(node)) return MemoryAs(node.type().dtype, node.operands[0], at);
   if (node.op == Op::kBitcastConvert && BitSize(node.type().dtype) != BitSize(node.operand_type(0).dtype)) return WidthChangingBitcast(node, at);
   return Elementwise(node, at);
 }
@@ -64,6 +65,18 @@ Value ElementEmitter::Elementwise(const ir::Node& node, const Position& at) {
   }
   const Value result = EmitElementwise(e_, node, operands);
   return round_ && RoundsResult(node.op) ? Rounded(result, node.type().dtype) : result;
+}
+
+// Elements of 16-bit floats travel as f32, which a NaN of theirs need not survive bit for bit: where memory holds the bits, they are taken from there.
+bool ElementEmitter::ReadsBits(const ir::Node& node) const {
+  const ir::Value operand = node.operands[0];
+  return IsFloat(operand.type().dtype) && BitSize(operand.type().dtype) == 16 && BitSize(node.type().dtype) == 16 && operands_.count(operand) > 0 &&
+         members_.count(operand.node) == 0 && bound_.count(operand) == 0;
+}
+
+Value ElementEmitter::MemoryAs(DType dtype, ir::Value value, const Position& at) {
+  const Position place = value.type().shape.empty() ? Position{} : at;
+  return e_.Read({kernels::Tensor::Role::kOperand, operands_.at(value), dtype, place.shape}, place.index);
 }
 
 Value ElementEmitter::Rounded(Value v, DType dtype) { return kernels::RoundTo(e_, dtype, v); }

@@ -49,16 +49,27 @@ void Verify(xla::HloModule& module) {
 }
 
 // tf2xla asks for sizes of dimensions that turn out static, and BatchNormExpander always does; no pass of the wheel folds them.
+void FoldDimensionSize(xla::HloInstruction* instruction) {
+  const xla::Shape& shape = instruction->operand(0)->shape();
+  if (shape.is_dynamic_dimension(instruction->dimension())) return;
+  auto constant = xla::HloInstruction::CreateConstant(xla::LiteralUtil::CreateR0<int32_t>(static_cast<int32_t>(shape.dimensions(instruction->dimension()))));
+  ThrowIfError(instruction->parent()->ReplaceWithNewInstruction(instruction, std::move(constant)), "XLA passes");
+}
+
+// TopKV2 sets the size of its result to k even where that is the whole dimension.
+void FoldSetDimensionSize(xla::HloInstruction* instruction) {
+  xla::HloInstruction* operand = instruction->mutable_operand(0);
+  const xla::HloInstruction* size = instruction->operand(1);
+  const int64_t whole = operand->shape().dimensions(instruction->dimension());
+  if (!size->IsConstant() || !operand->shape().is_static() || size->literal().GetFirstInteger() != whole) return;
+  ThrowIfError(instruction->ReplaceAllUsesWithDifferentShape(operand), "XLA passes");
+}
+
 void FoldStaticDimensionSizes(xla::HloModule& module) {
   for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
-    const std::vector<xla::HloInstruction*> instructions(computation->instructions().begin(), computation->instructions().end());
-    for (xla::HloInstruction* instruction : instructions) {
-      if (instruction->opcode() != xla::HloOpcode::kGetDimensionSize) continue;
-      const xla::Shape& shape = instruction->operand(0)->shape();
-      if (shape.is_dynamic_dimension(instruction->dimension())) continue;
-      auto constant =
-          xla::HloInstruction::CreateConstant(xla::LiteralUtil::CreateR0<int32_t>(static_cast<int32_t>(shape.dimensions(instruction->dimension()))));
-      ThrowIfError(computation->ReplaceWithNewInstruction(instruction, std::move(constant)), "XLA passes");
+    for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
+      if (instruction->opcode() == xla::HloOpcode::kGetDimensionSize) FoldDimensionSize(instruction);
+      if (instruction->opcode() == xla::HloOpcode::kSetDimensionSize) FoldSetDimensionSize(instruction);
     }
   }
 }

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "device_fixture.h"
 #include "kernels/convolution_geometry.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/host_tensor.h"
+#include "kernels/plan_choice.h"
 
 namespace tfvk::kernels {
 namespace {
@@ -317,6 +320,7 @@ TEST(Convolution, EmptyOperands) {
 }
 
 TEST(Convolution, EveryPlan) {
+  size_t turn = 0;
   for (const Case& c : {Case{"b01f_01io->b01f", {2, 12, 13, 8}, {3, 3, 8, 40}, {Window(1, 1, 1), Window(1, 1, 1)}},
                         Case{"b01f_01oi->b01f", {2, 7, 7, 16}, {3, 3, 20, 16}, {Window(1, 1, 2, 2, 1, true), Window(1, 2, 1, 2, 1, true)}},
                         Case{"f01b_i01o->01bf", {4, 12, 12, 12}, {4, 12, 12, 20}, {Window(1, 1, 1), Window(1, 1, 1)}}}) {
@@ -325,8 +329,9 @@ TEST(Convolution, EveryPlan) {
     const std::vector<double> kernel = testing::WholeNumbers(c.dtype, static_cast<size_t>(Product(c.kernel)), 2);
     const std::vector<double> expected = Reference(c, p, input, kernel);
     const Contraction contraction = ContractionOf(p.spec);
-    for (const GemmPlan& plan : GemmPlans(contraction, Device::Get().limits())) {
-      if (plan.splits > 3) continue;
+    std::vector<GemmPlan> plans = GemmPlans(contraction, Device::Get().limits());
+    plans.erase(std::remove_if(plans.begin(), plans.end(), [](const GemmPlan& plan) { return plan.splits > 3; }), plans.end());
+    for (const GemmPlan& plan : testing::PlansToTry(plans, Device::Get().limits(), turn++)) {
       SCOPED_TRACE(c.Text() + " " + plan.Name());
       ASSERT_EQ(Compute(c, p, MakeContraction(contraction, plan, Device::Get().limits()), input, kernel), expected);
     }

@@ -126,7 +126,7 @@ TEST(ReduceWindow, SmallShapes) {
 }
 
 TEST(ReduceWindow, CumulativeSums) {
-  for (const int64_t n : {2, 63, 64, 65, 128, 1000, 1024, 1025, 5000}) {
+  for (const int64_t n : {2, 63, 64, 65, 128, 1000, 1024, 1025}) {
     ExpectSums({3, n}, {{}, {n, 1, n - 1, 0}});  // inclusive
     ExpectSums({3, n}, {{}, {n, 1, 0, n - 1}});  // from the end
   }
@@ -164,7 +164,7 @@ void ExpectRowSums(const Sizes& input, size_t d, int64_t low, int64_t high) {
 }
 
 TEST(ReduceWindow, LongRowsSharedByWorkgroups) {
-  for (const int64_t n : {16384, 16385, 50000}) {
+  for (const int64_t n : {5000, 16384, 16385, 50000}) {
     ExpectRowSums({2, n}, 1, n - 1, 0);
     ExpectRowSums({2, n}, 1, 0, n - 1);
     ExpectRowSums({2, n}, 1, n, 0);

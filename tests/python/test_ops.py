@@ -23,14 +23,14 @@ def _as_list(result):
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-def _run(case, arrays, data, where, gradient):
+def _run(function, arrays, data, where, gradient):
     """Results and gradients of the sum of the results' squares, computed on the device `where`."""
     with tf.device(where):
         tensors = [tf.constant(a) for a in arrays]
         watched = [t for t, d in zip(tensors, data) if d and t.dtype.is_floating]
         with tf.GradientTape() as tape:
             tape.watch(watched)
-            results = _as_list(case.function(*tensors))
+            results = _as_list(function(*tensors))
             if not gradient:
                 return results, []
             loss = tf.add_n([tf.reduce_sum(tf.square(tf.cast(r, tf.float32))) for r in results if r.dtype.is_floating])
@@ -54,9 +54,10 @@ def _assert_close(actual, expected, tolerance, what):
 def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement):
     arrays, data = _inputs(case, dtype)
     gradient = case.gradient and tf.as_dtype(dtype).is_floating
-    expected, expected_gradients = _run(case, arrays, data, "/CPU:0", gradient)
+    reference = tf.function(case.function, jit_compile=True) if case.compiled_reference else case.function
+    expected, expected_gradients = _run(reference, arrays, data, "/CPU:0", gradient)
     try:
-        actual, actual_gradients = _run(case, arrays, data, device, gradient)
+        actual, actual_gradients = _run(case.function, arrays, data, device, gradient)
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         if "Could not satisfy device specification" in str(error) or "No OpKernel" in str(error) or "Could not find device for node" in str(error):
             pytest.skip(f"no kernel on this device: {str(error)[:300]}")
