@@ -74,6 +74,19 @@ def _statistics_function():
 
 
 @pytest.fixture
+def not_on_reference():
+    """A function that skips the test, with a reason, when the plugin has the reference back end instead of Vulkan."""
+    with open("/proc/self/maps") as maps:
+        reference = "libtfvk_reference" in maps.read()
+
+    def skip(reason):
+        if reference:
+            pytest.skip(f"not on the reference back end: {reason}")
+
+    return skip
+
+
+@pytest.fixture
 def statistics():
     """A function that gives the plugin's statistics as a dictionary."""
     function = _statistics_function()
