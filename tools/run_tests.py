@@ -116,7 +116,7 @@ def side_by_side(check: Callable[[Path], list[Result]], paths: list[Path]) -> li
 
 
 def google_test(run: Run, part: str, programs: list[Path], launcher: list[str], environment: dict[str, str]) -> list[Result]:
-    """Runs GoogleTest programs; a crash costs the results of its program only, and counts as one failure."""
+    """Runs GoogleTest programs one after the other, as some watch the queue's progress; a crash costs the results of its program only, and counts as one failure."""
 
     def check(program: Path) -> list[Result]:
         report = run.results / f"{part}-{program.name}.xml"
@@ -127,7 +127,7 @@ def google_test(run: Run, part: str, programs: list[Path], launcher: list[str], 
             found.append(Result(program.name, FAILED, f"the program {how_it_ended(status)}; the end of {log}:\n{tail(log, 30)}"))
         return found
 
-    return side_by_side(check, programs)
+    return [result for program in programs for result in check(program)]
 
 
 def cpp(run: Run) -> list[Result]:
@@ -159,7 +159,7 @@ def validation(run: Run) -> list[Result]:
             return [Result(program.name, FAILED, f"{len(said)} validation messages in {log}:\n" + "\n".join(said[:10]))]
         return [problems[0] if problems else Result(program.name, PASSED)]
 
-    return side_by_side(check, test_programs(run, ["vulkan", "program", "compiler"]))
+    return [result for program in test_programs(run, ["vulkan", "program", "compiler"]) for result in check(program)]
 
 
 def new_driver(run: Run) -> list[Result]:
