@@ -69,8 +69,11 @@ Value IntegerToFloat(Builder& b, DType from, DType to, Value x) {
 }  // namespace
 
 Value RoundTo(Emitter& e, DType dtype, Value x) {
+  Builder& b = e.b();
   if (dtype != DType::kF16 && dtype != DType::kBF16) return x;
-  return e.b().Convert(e.b().Convert(x, dtype), DType::kF32);
+  // NVIDIA's compiler takes an f32 that was converted to f16 and back for the number itself.
+  if (dtype == DType::kF16 && e.limits().vendor == DeviceLimits::Vendor::kNvidia) return b.FromHalfBits(b.HalfBits(x));
+  return b.Convert(b.Convert(x, dtype), DType::kF32);
 }
 
 Value ConvertElement(Emitter& e, DType from, DType to, Value x) {
@@ -80,7 +83,7 @@ Value ConvertElement(Emitter& e, DType from, DType to, Value x) {
   if (from == DType::kBool || to == DType::kBool) return b.Convert(x, ComputeType(to));
   if (IsInteger(to)) return IsFloat(from) ? FloatToInteger(b, to, x) : NarrowInteger(b, to, x);
   if (IsInteger(from)) return RoundTo(e, to, IntegerToFloat(b, from, to, x));
-  if (BitSize(to) == 16) return b.Convert(b.Convert(x, to), DType::kF32);
+  if (BitSize(to) == 16) return x.dtype() == DType::kF32 ? RoundTo(e, to, x) : b.Convert(b.Convert(x, to), DType::kF32);
   return b.Convert(x, ComputeType(to));
 }
 

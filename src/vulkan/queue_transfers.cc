@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "vulkan/host_copy.h"
 #include "vulkan/queue_state.h"
 
 namespace tfvk::vulkan {
@@ -63,7 +64,7 @@ void QueueState::UploadPiece(Lock& lock, Address destination, const uint8_t* sou
     std::memcpy(staging, source, bytes);
   } else {
     lock.unlock();
-    std::memcpy(staging, source, bytes);
+    CopyOnHost(staging, source, bytes);
     lock.lock();
   }
   uploads_.allocator.SetTicket(piece.id, 0);  // should the copy throw
@@ -154,7 +155,7 @@ bool QueueState::Deliver(Ticket completed, bool wait) {
       next = deliveries_.front();
       deliveries_.pop_front();
     }
-    std::memcpy(next.to, next.from, next.bytes);
+    CopyOnHost(next.to, next.from, next.bytes);
   }
   if (delivered_.load(std::memory_order_relaxed) < completed) delivered_.store(completed, std::memory_order_release);
   return true;

@@ -60,6 +60,10 @@ const std::vector<Row>& Rows() {
       {"lavapipe_26.1", "", "llvmpipe cpu 4", 0, "0 0 0 0 unified", uint64_t{2} << 30, kLavapipeSize, kAllTypes,
        "8x8x8 f16*f16->f16, 8x8x8 f16*f16->f32, 8x8x8 u8*u8->u32, 8x8x8 s8*s8->s32", "VK_EXT_memory_budget VK_KHR_cooperative_matrix VK_NV_cooperative_matrix2",
        "bfloat16 software"},
+      {"nvidia_h200", "", "nvidia discrete 132", 2, "1 2 3 4", 0x2319b00000, "32 of 32..32, chosen", kAllTypes,
+       "16x16x16 f16*f16->f16, 16x8x16 f16*f16->f16, 16x8x8 f16*f16->f16, 16x16x16 f16*f16->f32, 16x8x16 f16*f16->f32, 16x8x8 f16*f16->f32, "
+       "16x16x32 u8*u8->u32, 16x16x32 s8*s8->s32, 16x8x32 u8*u8->u32, 16x8x32 s8*s8->s32, 16x16x16 bf16*bf16->f32",
+       "VK_EXT_memory_budget VK_KHR_cooperative_matrix VK_KHR_shader_bfloat16 VK_NV_cooperative_matrix2", ""},
       {"nvk_118", "", "nvidia discrete 1", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllButF16, "", "VK_EXT_memory_budget", "float16 matrices"},
       {"nvk_172", "", "nvidia discrete 2", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllTypes,
        "16x16x16 f16*f16->f16, 16x8x16 f16*f16->f16, 16x8x8 f16*f16->f16, 16x16x16 f16*f16->f32, 16x8x16 f16*f16->f32, 16x8x8 f16*f16->f32, "
@@ -229,7 +233,7 @@ TEST(DevicePlan, EverySnapshotHasARow) {
 TEST(DevicePlan, MatrixUnitsAreWhereTheHardwareHasThem) {
   for (const Row& row : Rows()) {
     const std::string name = row.name;
-    const bool bfloat = name == "intel_dg2" || name == "intel_bmg" || name == "amd_gfx1201";
+    const bool bfloat = name == "intel_dg2" || name == "intel_bmg" || name == "amd_gfx1201" || name == "nvidia_h200";
     const bool matrices = bfloat || name == "amd_navi31" || name == "nvk_172" || name == "lavapipe_26.1";
     const DevicePlan plan = MakeDevicePlan(ReadSnapshot(name));
     auto multiplies = [&](DType type) {
