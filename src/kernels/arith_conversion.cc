@@ -71,9 +71,8 @@ Value IntegerToFloat(Builder& b, DType from, DType to, Value x) {
 Value RoundTo(Emitter& e, DType dtype, Value x) {
   Builder& b = e.b();
   if (dtype != DType::kF16 && dtype != DType::kBF16) return x;
-  // NVIDIA's compiler takes an f32 that was converted to f16 and back for the number itself.
-  if (dtype == DType::kF16 && e.limits().vendor == DeviceLimits::Vendor::kNvidia) return b.FromHalfBits(b.HalfBits(x));
-  return b.Convert(b.Convert(x, dtype), DType::kF32);
+  // Drivers take an f32 that was converted to f16 and back for the number itself (NVIDIA's, newer Mesa's): it is rounded on its bits.
+  return dtype == DType::kF16 ? b.FromHalfBits(b.HalfBits(x)) : b.Convert(b.Convert(x, dtype), DType::kF32);
 }
 
 Value ConvertElement(Emitter& e, DType from, DType to, Value x) {

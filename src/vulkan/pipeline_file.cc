@@ -40,10 +40,12 @@ uint64_t Checksum(const std::string& identity, const std::vector<uint8_t>& binar
 }  // namespace
 
 std::vector<uint8_t> PipelineFile::Read() const {
-  std::error_code error;
-  uint64_t size = fs::file_size(path, error);
-  if (error || size < sizeof(Header)) return {};
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  // The size of the file that was opened: another process may put a new one in its place at any time.
+  const auto size = static_cast<uint64_t>(file.tellg());
+  if (size < sizeof(Header) + identity.size()) return {};
+  file.seekg(0);
   Header header;
   if (!file.read(reinterpret_cast<char*>(&header), sizeof(header)) || std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0) return {};
   if (header.identity_bytes != identity.size() || header.binary_bytes != size - sizeof(Header) - identity.size()) return {};
