@@ -67,10 +67,10 @@ std::vector<T> Binary(BinaryFunction f, const std::vector<T>& x, const std::vect
   return Compute<T, T>([f](Emitter& e, const std::vector<Value>& v) { return Apply(e, f, DTypeOf<T>(), v[0], v[1]); }, t, t, {x, y}, limits);
 }
 
-// Vulkan lets devices flush f32 results below the smallest normal number to zero; NVIDIA's and lavapipe 26.1 do, lavapipe 22.3 does not.
+// Vulkan lets devices flush results below the smallest normal number to zero; NVIDIA's f32 and lavapipe 26.1 do, lavapipe 22.3 does not.
 template <class T>
 bool IsFlushed(T got, long double want) {
-  return std::is_same_v<T, float> && got == 0 && std::fabs(want) < std::numeric_limits<T>::min();
+  return got == 0 && std::fabs(want) < std::numeric_limits<T>::min();
 }
 
 // How many units in the last place of `want` the result is off. Subnormal results count in units of the smallest normal number's.
