@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,6 +71,12 @@ def tail(log: Path, lines: int) -> str:
     return "".join(log.open(errors="replace").readlines()[-lines:])
 
 
+def skip_reason(text: str) -> str:
+    """Without the place in the source that GoogleTest puts before it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[1:] if len(lines) > 1 and re.fullmatch(r"\S+:\d+", lines[0]) else lines)
+
+
 def read_junit(path: Path) -> list[Result]:
     """Results of a JUnit file as GoogleTest and pytest write it."""
     results = []
@@ -80,7 +87,7 @@ def read_junit(path: Path) -> list[Result]:
         if problem is not None:
             results.append(Result(name, FAILED, problem.get("message") or (problem.text or "").strip()))
         elif skip is not None or case.get("status") == "notrun" or case.get("result") == "skipped":
-            results.append(Result(name, SKIPPED, (skip.get("message") or skip.text or "").strip() if skip is not None else "disabled"))
+            results.append(Result(name, SKIPPED, skip_reason(skip.get("message") or skip.text or "") if skip is not None else "disabled"))
         else:
             results.append(Result(name, PASSED))
     return results
