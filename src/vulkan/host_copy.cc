@@ -27,6 +27,7 @@ void CopyOnHost(void* destination, const void* source, uint64_t bytes) {
     std::memcpy(static_cast<uint8_t*>(destination) + begin, static_cast<const uint8_t*>(source) + begin, std::min(part, bytes - begin));
   };
   std::vector<std::thread> others;
+  others.reserve(threads);  // nothing but starting a thread may fail below
   uint64_t begin = part;
   try {
     for (; begin < bytes; begin += part) others.emplace_back(copy, begin);
