@@ -11,6 +11,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_tiles.h"
 #include "kernels/map.h"
 #include "kernels/reduce.h"
 #include "program/limits.h"
@@ -96,7 +97,10 @@ Case ReduceCase(const std::string& what, Shape shape, std::vector<int64_t> dimen
 }
 
 // `layout`: "nn", "nt", "tn": whether lhs, rhs are transposed in memory.
-Case GemmCase(int64_t batch, int64_t m, int64_t n, int64_t k, DType dtype, const std::string& layout, bool tensor_float) {
+using MakeProduct = std::function<KernelSequence(const kernels::GemmSpec&, const DeviceLimits&)>;
+
+Case GemmCase(int64_t batch, int64_t m, int64_t n, int64_t k, DType dtype, const std::string& layout, bool tensor_float,
+              const MakeProduct& make = kernels::MakeGemm) {
   Case c;
   c.name = fmt::format("gemm {}{} {} {}x{}x{}x{}", Name(dtype), tensor_float ? "(tf32)" : "", layout, batch, m, n, k);
   c.flops = 2.0 * batch * m * n * k;
@@ -113,9 +117,37 @@ Case GemmCase(int64_t batch, int64_t m, int64_t n, int64_t k, DType dtype, const
     spec.rhs.memory = kernels::StridedMatrix{Operand(1, dtype, {batch, rt ? n : k, rt ? k : n}), k * n, rt ? k : 1, rt ? 1 : n};
     spec.precision = tensor_float ? kernels::GemmPrecision::kTensorFloat : kernels::GemmPrecision::kFull;
     spec.results = {dtype};
-    return kernels::MakeGemm(spec, limits);
+    return make(spec, limits);
   };
   return c;
+}
+
+// Large products by every plan on cooperative matrices that does not split k: what the model of gemm_tiles.cc is fitted to.
+std::vector<Case> PlanCases(const DeviceLimits& limits) {
+  std::vector<Case> cases;
+  const auto add = [&](int64_t m, int64_t n, int64_t k, DType dtype, const std::string& layout) {
+    const bool tensor_float = dtype == DType::kF32;
+    std::vector<kernels::GemmPlan> plans;
+    const Case probe = GemmCase(1, m, n, k, dtype, layout, tensor_float, [&](const kernels::GemmSpec& spec, const DeviceLimits& l) {
+      plans = kernels::GemmPlans(kernels::ContractionOf(spec), l);
+      return KernelSequence();
+    });
+    probe.make(limits);
+    for (const kernels::GemmPlan& plan : plans) {
+      if (plan.family != kernels::GemmPlan::Family::kMatrix || plan.splits != 1 || plan.matrix.bm * plan.matrix.bn < 64 * 64) continue;
+      Case c = GemmCase(1, m, n, k, dtype, layout, tensor_float,
+                        [plan](const kernels::GemmSpec& spec, const DeviceLimits& l) { return kernels::MakeContraction(kernels::ContractionOf(spec), plan, l); });
+      c.name += " " + plan.Name() + fmt::format("_{}x{}", plan.matrix.wm, plan.matrix.wn);
+      cases.push_back(std::move(c));
+    }
+  };
+  add(4096, 4096, 4096, DType::kBF16, "nn");
+  add(4096, 4096, 4096, DType::kF16, "nn");
+  add(1024, 4096, 4096, DType::kBF16, "nt");
+  add(4096, 4096, 1024, DType::kBF16, "tn");
+  add(8192, 2048, 512, DType::kF16, "nn");
+  add(4096, 4096, 4096, DType::kF32, "nn");
+  return cases;
 }
 
 // One layer's convolution in NHWC with HWIO filters. `direction`: 'f' forward, 'i' input gradient, 'k' filter gradient, as HLO writes them.
@@ -297,6 +329,8 @@ int Main(int argc, char** argv) {
   CLI::App app("Times single kernels on a Vulkan device.");
   std::string filter, scale = "full";
   int index = 0;
+  bool plans = false;
+  app.add_flag("--plans", plans, "large matrix products by every plan on cooperative matrices instead");
   app.add_option("--filter", filter, "only cases whose name contains this");
   app.add_option("--device", index, "the device's number in the order of tfvk devices");
   app.add_option("--scale", scale, "sizes: small (software drivers) or full")->check(CLI::IsMember({"small", "full"}));
@@ -306,7 +340,7 @@ int Main(int argc, char** argv) {
   DeviceLimits limits = program::LimitsOf(device.plan());
   if (scale == "full") WarmUp(device, limits);
   int failed = 0;
-  for (const Case& c : Cases(scale == "small")) {
+  for (const Case& c : plans ? PlanCases(limits) : Cases(scale == "small")) {
     if (c.name.find(filter) == std::string::npos) continue;
     try {
       Measure(device, limits, c);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "hlo/flatten_conditionals.h"
 #include "hlo/status.h"
 #include "xla/comparison_util.h"
 #include "xla/hlo/ir/hlo_computation.h"
@@ -133,8 +134,10 @@ void Expand(xla::HloModule& module) {
 void RunPasses(xla::HloModule& module) {
   Verify(module);
   Expand(module);
+  FlattenConditionals(module);
 
   xla::HloPassPipeline prepare("prepare");
+  prepare.AddPass<xla::CallInliner>();
   prepare.AddPass<xla::TupleSimplifier>();
   prepare.AddPass<xla::DotDecomposer>();
   prepare.AddPass<xla::ZeroSizedHloElimination>();

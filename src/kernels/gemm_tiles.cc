@@ -97,7 +97,7 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
   struct Block {
     int bm, bn, bk, wm, wn;
   };
-  constexpr Block kBlocks[] = {{128, 128, 32, 64, 32}, {128, 64, 32, 64, 32}, {64, 128, 32, 32, 64}, {64, 64, 32, 32, 32}, {64, 64, 32, 32, 16},
+  constexpr Block kBlocks[] = {{128, 128, 32, 64, 64}, {128, 256, 32, 64, 64}, {256, 128, 32, 64, 64}, {128, 256, 16, 64, 64}, {256, 128, 16, 64, 64}, {128, 128, 16, 64, 64}, {128, 128, 64, 64, 32}, {128, 128, 16, 64, 32}, {128, 128, 64, 64, 64}, {64, 128, 32, 64, 64}, {64, 128, 64, 64, 32}, {128, 128, 32, 64, 32}, {128, 64, 32, 64, 32}, {64, 128, 32, 32, 64}, {64, 64, 32, 32, 32}, {64, 64, 32, 32, 16},
                                {32, 64, 32, 16, 32},   {64, 32, 32, 32, 16},  {32, 32, 32, 16, 16},  {16, 64, 32, 16, 16}, {64, 16, 32, 16, 16}};
   for (const MatrixShape& shape : limits.matrices) {
     if (shape.a != operand || shape.b != operand || shape.c != DType::kF32 || shape.result != DType::kF32) continue;

@@ -84,8 +84,8 @@ class Device {
   // ---- Queue ----
   // Host to device. The source may be changed or freed once the call has returned.
   virtual void Upload(void* destination, const void* source, uint64_t bytes) = 0;
-  // Device to host. The bytes are there when a later ticket is done.
-  virtual void Download(void* destination, const void* source, uint64_t bytes) = 0;
+  // Device to host. The bytes are there when the ticket that it gives is done.
+  virtual Ticket Download(void* destination, const void* source, uint64_t bytes) = 0;
   // Within the device; source and destination do not overlap.
   virtual void Copy(void* destination, const void* source, uint64_t bytes) = 0;
   // Repeats the pattern's four bytes, lowest first; `bytes` need not be a multiple of four.

@@ -53,11 +53,12 @@ Device& DeviceOf(tensorflow::OpKernelContext* context) {
   std::unique_ptr<TF_Status, decltype(&TF_DeleteStatus)> status(TF_NewStatus(), TF_DeleteStatus);
   SP_Stream stream = TF_GetStream(reinterpret_cast<TF_OpKernelContext*>(context), status.get());
   Require(TF_GetCode(status.get()) == TF_OK, "[plugin] A Vulkan kernel runs without a stream: {}", TF_Message(status.get()));
+  stream->computes = true;
   return *stream->device;
 }
 
-void CopyAnywhere(Device& device, void* destination, const void* source, uint64_t bytes) {
-  if (bytes == 0) return;
+Ticket CopyAnywhere(Device& device, void* destination, const void* source, uint64_t bytes) {
+  if (bytes == 0) return 0;
   Device* const to = OwnerOf(destination);
   Device* const from = OwnerOf(source);
   if (to != nullptr && to == from) {
@@ -68,7 +69,7 @@ void CopyAnywhere(Device& device, void* destination, const void* source, uint64_
     to->Upload(destination, source, bytes);
   } else if (to == nullptr && from != nullptr) {
     statistics().bytes_downloaded += bytes;
-    from->Download(destination, source, bytes);
+    return from->Download(destination, source, bytes);
   } else if (to == nullptr) {
     device.Wait(device.Record());  // a download into `source` may be under way
     std::memcpy(destination, source, bytes);
@@ -76,10 +77,11 @@ void CopyAnywhere(Device& device, void* destination, const void* source, uint64_
     statistics().bytes_downloaded += bytes;
     statistics().bytes_uploaded += bytes;
     std::vector<char> staging(bytes);
-    from->Download(staging.data(), source, bytes);
-    from->Wait(from->Record());
+    const Ticket staged = from->Download(staging.data(), source, bytes);
+    from->Wait(staged);
     to->Upload(destination, staging.data(), bytes);
   }
+  return 0;
 }
 
 }  // namespace tfvk::plugin

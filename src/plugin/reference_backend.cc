@@ -211,9 +211,10 @@ class ReferenceDevice : public Device {
     const char* first = static_cast<const char*>(source);
     queue_.Add([to = arena_.Host(destination), from = std::vector<char>(first, first + bytes)] { std::memcpy(to, from.data(), from.size()); });
   }
-  void Download(void* destination, const void* source, uint64_t bytes) override {
-    if (bytes == 0) return;
+  Ticket Download(void* destination, const void* source, uint64_t bytes) override {
+    if (bytes == 0) return 0;
     queue_.Add([=, from = arena_.Host(source)] { std::memcpy(destination, from, bytes); });
+    return queue_.Record();
   }
   void Copy(void* destination, const void* source, uint64_t bytes) override {
     if (bytes == 0) return;

@@ -93,11 +93,12 @@ TF_Bool MemoryUsage(const SP_Device* device, int64_t* free, int64_t* total) {
 // ---- Streams and events ----
 
 void CreateStream(const SP_Device* device, SP_Stream* stream, TF_Status* status) {
-  Guard(status, [&] { *stream = new SP_Stream_st{&DeviceAt(device)}; });
+  Guard(status, [&] { *stream = new SP_Stream_st(DeviceAt(device)); });
 }
 void DestroyStream(const SP_Device*, SP_Stream stream) { delete stream; }
 void CreateStreamDependency(const SP_Device*, SP_Stream dependent, SP_Stream other, TF_Status* status) {
   Guard(status, [&] {
+    other->computes = true;
     if (dependent->device != other->device) other->device->Wait(other->device->Record());
   });
 }
@@ -115,7 +116,7 @@ SE_EventStatus EventStatus(const SP_Device*, SP_Event event) {
 void RecordEvent(const SP_Device*, SP_Stream stream, SP_Event event, TF_Status* status) {
   Guard(status, [&] {
     event->device = stream->device;
-    event->ticket.store(stream->device->Record(), std::memory_order_release);
+    event->ticket.store(stream->Record(), std::memory_order_release);
   });
 }
 void WaitForEvent(const SP_Device* const, SP_Stream stream, SP_Event event, TF_Status* const status) {
@@ -131,7 +132,9 @@ void BlockHostForEvent(const SP_Device*, SP_Event event, TF_Status* status) {
 void Synchronize(const SP_Device* device, TF_Status* status) {
   Guard(status, [&] { DeviceAt(device).Wait(DeviceAt(device).Record()); });
 }
-void BlockHostUntilDone(const SP_Device* device, SP_Stream, TF_Status* status) { Synchronize(device, status); }
+void BlockHostUntilDone(const SP_Device*, SP_Stream stream, TF_Status* status) {
+  Guard(status, [&] { stream->device->Wait(stream->Record()); });
+}
 TF_Bool HostCallback(const SP_Device*, SP_Stream stream, SE_StatusCallbackFn callback, void* argument) {
   return GuardResult<TF_Bool>("host callback", 0, [&] {
     std::unique_ptr<TF_Status, decltype(&TF_DeleteStatus)> status(TF_NewStatus(), TF_DeleteStatus);
@@ -143,20 +146,23 @@ TF_Bool HostCallback(const SP_Device*, SP_Stream stream, SE_StatusCallbackFn cal
 
 // ---- Copies and fills ----
 
-void CopyToHost(const SP_Device* device, SP_Stream, void* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
-  Guard(status, [&] { CopyAnywhere(DeviceAt(device), to, from->opaque, bytes); });
+void CopyBetween(const SP_Device* device, SP_Stream stream, void* to, const void* from, uint64_t bytes, TF_Status* status) {
+  Guard(status, [&] {
+    stream->NoteDownload(CopyAnywhere(DeviceAt(device), to, from, bytes));
+  });
 }
-void CopyToDevice(const SP_Device* device, SP_Stream, SP_DeviceMemoryBase* to, const void* from, uint64_t bytes, TF_Status* status) {
-  Guard(status, [&] { CopyAnywhere(DeviceAt(device), to->opaque, from, bytes); });
+void CopyToHost(const SP_Device* device, SP_Stream stream, void* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
+  CopyBetween(device, stream, to, from->opaque, bytes, status);
 }
-void CopyOnDevice(const SP_Device* device, SP_Stream, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
-  Guard(status, [&] { CopyAnywhere(DeviceAt(device), to->opaque, from->opaque, bytes); });
+void CopyToDevice(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, const void* from, uint64_t bytes, TF_Status* status) {
+  CopyBetween(device, stream, to->opaque, from, bytes, status);
+}
+void CopyOnDevice(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
+  stream->computes = true;
+  CopyBetween(device, stream, to->opaque, from->opaque, bytes, status);
 }
 void CopyAndWait(const SP_Device* device, void* to, const void* from, uint64_t bytes, TF_Status* status) {
-  Guard(status, [&] {
-    CopyAnywhere(DeviceAt(device), to, from, bytes);
-    DeviceAt(device).Wait(DeviceAt(device).Record());
-  });
+  Guard(status, [&] { DeviceAt(device).Wait(CopyAnywhere(DeviceAt(device), to, from, bytes)); });
 }
 void CopyToHostAndWait(const SP_Device* device, void* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
   CopyAndWait(device, to, from->opaque, bytes, status);
@@ -167,8 +173,9 @@ void CopyToDeviceAndWait(const SP_Device* device, SP_DeviceMemoryBase* to, const
 void CopyOnDeviceAndWait(const SP_Device* device, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
   CopyAndWait(device, to->opaque, from->opaque, bytes, status);
 }
-void Fill32(const SP_Device* device, SP_Stream, SP_DeviceMemoryBase* to, uint32_t pattern, uint64_t bytes, TF_Status* status) {
+void Fill32(const SP_Device* device, SP_Stream stream, SP_DeviceMemoryBase* to, uint32_t pattern, uint64_t bytes, TF_Status* status) {
   Guard(status, [&] {
+    stream->computes = true;
     if (bytes != 0) DeviceAt(device).Fill(to->opaque, pattern, bytes);
   });
 }

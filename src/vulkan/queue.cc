@@ -278,7 +278,7 @@ void Queue::Launch(const LaunchInfo& launch) { state_->Launch(launch); }
 void Queue::Copy(Address destination, Address source, uint64_t bytes) { state_->Copy(destination, source, bytes, "copy"); }
 void Queue::Fill(Address destination, uint32_t pattern, uint64_t bytes) { state_->Fill(destination, pattern, bytes); }
 void Queue::Upload(Address destination, const void* source, uint64_t bytes, bool source_stays) { state_->Upload(destination, source, bytes, source_stays); }
-void Queue::Download(void* destination, Address source, uint64_t bytes) { state_->Download(destination, source, bytes); }
+Ticket Queue::Download(void* destination, Address source, uint64_t bytes) { return state_->Download(destination, source, bytes); }
 void Queue::Replay(Recording& recording, Span<const uint64_t> table) { state_->Replay(recording.state(), table); }
 Ticket Queue::Record() { return state_->Record(); }
 bool Queue::Done(Ticket ticket) { return state_->Done(ticket); }

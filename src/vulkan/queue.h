@@ -64,8 +64,8 @@ class Queue {
   void Fill(Address destination, uint32_t pattern, uint64_t bytes);
   // Reads `source` before it returns, unless `source_stays`: then a pinned source is read later, and must stay as it is until the work is done.
   void Upload(Address destination, const void* source, uint64_t bytes, bool source_stays = false);
-  // `destination` holds the bytes once a ticket taken afterwards is done. Sizes beyond the staging ring make it wait for the earlier parts.
-  void Download(void* destination, Address source, uint64_t bytes);
+  // `destination` holds the bytes once the ticket that it gives is done. Sizes beyond the staging ring make it wait for the earlier parts.
+  Ticket Download(void* destination, Address source, uint64_t bytes);
   // Runs a recording with its table of argument words rewritten (Recording::table_words of them). See recording.h.
   void Replay(Recording& recording, Span<const uint64_t> table);
 

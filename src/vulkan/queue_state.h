@@ -32,7 +32,7 @@ class QueueState {
   void Copy(Address destination, Address source, uint64_t bytes, const char* name);
   void Fill(Address destination, uint32_t pattern, uint64_t bytes);
   void Upload(Address destination, const void* source, uint64_t bytes, bool source_stays);
-  void Download(void* destination, Address source, uint64_t bytes);
+  Ticket Download(void* destination, Address source, uint64_t bytes);
   void Replay(Recording::State& recording, Span<const uint64_t> table);
 
   Ticket Record();
@@ -67,7 +67,7 @@ class QueueState {
   RingAllocator::Piece Reserve(Lock& lock, StagingRing& ring, uint64_t bytes, uint64_t alignment);
   void CopyLocked(const BufferRange& destination, const BufferRange& source, uint64_t bytes, Span<const Access> accesses, std::string_view name);
   void UploadPiece(Lock& lock, Address destination, const uint8_t* source, uint64_t bytes);
-  void DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes);
+  Ticket DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes);
   void PrepareSlot(Lock& lock, Recording::State& recording, size_t slot);
 
   // Copies to the host what has arrived up to a ticket. False when another thread is at it and `wait` is not set.

@@ -96,7 +96,7 @@ void QueueState::Upload(Address destination, const void* source, uint64_t bytes,
 
 // ---- Download ----
 
-void QueueState::DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes) {
+Ticket QueueState::DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes) {
   BufferRange from = d_.memory->RangeOf(source, bytes, "Download");
   RingAllocator::Piece piece = Reserve(lock, downloads_, bytes, 16);
   downloads_.allocator.SetTicket(piece.id, 0);  // should the copy throw
@@ -111,10 +111,11 @@ void QueueState::DownloadPiece(Lock& lock, uint8_t* destination, Address source,
     deliveries_.push_back({ticket, downloads_.block.mapped + piece.offset, destination, bytes});
   }
   Finish(commands, "download", 0);
+  return ticket;
 }
 
-void QueueState::Download(void* destination, Address source, uint64_t bytes) {
-  if (bytes == 0) return;
+Ticket QueueState::Download(void* destination, Address source, uint64_t bytes) {
+  if (bytes == 0) return 0;
   BufferRange from = d_.memory->RangeOf(source, bytes, "Download");
   Address pinned = d_.PinnedRange(destination, bytes);
   Lock lock(mutex_);
@@ -126,17 +127,20 @@ void QueueState::Download(void* destination, Address source, uint64_t bytes) {
     VkBufferCopy region{from.offset, to.offset, bytes};
     d_.f.CmdCopyBuffer(commands, from.buffer, to.buffer, 1, &region);
     wrote_host_ = true;
+    const Ticket ticket = CurrentTicket();
     Finish(commands, "download", 0);
-    return;
+    return ticket;
   }
   const uint64_t most = downloads_.allocator.bytes() / 4;
   auto* to = static_cast<uint8_t*>(destination);
+  Ticket ticket = 0;
   for (uint64_t done = 0; done < bytes;) {
     uint64_t piece = std::min(most, bytes - done);
-    DownloadPiece(lock, to + done, source + done, piece);
+    ticket = DownloadPiece(lock, to + done, source + done, piece);
     done += piece;
     if (piece == most) FlushLocked();
   }
+  return ticket;
 }
 
 bool QueueState::Deliver(Ticket completed, bool wait) {

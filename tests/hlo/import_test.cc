@@ -155,6 +155,24 @@ ENTRY main {
   EXPECT_TRUE(graph->outputs[1].node->attr<ir::CompareAttr>().total_order);
 }
 
+// The root of a conditional of these two branches after the passes.
+ir::Op RootOfConditional(const std::string& branches) {
+  const ModulePtr module = ModuleFromText("HloModule m\n" + branches + R"(
+ENTRY main {
+  p = pred[] parameter(0)
+  x = f32[3,3] parameter(1)
+  ROOT r = f32[3,3] conditional(p, x, x), true_computation=one, false_computation=two
+})");
+  RunPasses(*module);
+  return Import(*module)->outputs[0].node->op;
+}
+
+TEST(Passes, FlattenCheapConditionalsOnly) {
+  const std::string one = "one { ROOT x = f32[3,3] parameter(0) }\n", two = "two {\n  x = f32[3,3] parameter(0)\n  ROOT r = f32[3,3] ";
+  EXPECT_EQ(RootOfConditional(one + two + "negate(x)\n}\n"), ir::Op::kSelect);
+  EXPECT_EQ(RootOfConditional(one + two + "dot(x, x), lhs_contracting_dims={1}, rhs_contracting_dims={0}\n}\n"), ir::Op::kConditional);
+}
+
 TEST(Passes, ReportAModuleThatBreaksTheRules) {
   const ModulePtr module = ModuleFromText(R"(HloModule m
 ENTRY main {
