@@ -19,7 +19,9 @@ def get_plugin_path() -> Path:
 
 
 def stats() -> dict | None:
-    """What the plugin did in this process since `import tensorflow`: programs compiled, launches, bytes moved, ops that ran on the CPU.
+    """What the plugin did in this process since `import tensorflow`: programs compiled and run, launches, bytes moved, ops that ran on the CPU.
+
+    `functions_compiled` and `function_runs` are the part of `programs_compiled` and `runs` that is not of single ops.
 
     None when no Vulkan plugin is loaded in this process.
     """

@@ -40,6 +40,13 @@ def difference(counters: dict, since: dict) -> dict:
     return result
 
 
+def programs_in_words(counters: dict) -> str:
+    """Functions apart from ops that Python called one by one: a training step is one function, whatever is computed beside it."""
+    functions, runs_of_functions = counters["functions_compiled"], counters["function_runs"]
+    ops, runs_of_ops = counters["programs_compiled"] - functions, counters["runs"] - runs_of_functions
+    return f"{functions} functions compiled, run {runs_of_functions} times; {ops} programs of single ops compiled, run {runs_of_ops} times"
+
+
 def describe(counters: dict | None, since: dict | None = None) -> str:
     if counters is None:
         return "operations ran on: the CPU (no Vulkan plugin is loaded)"
@@ -47,7 +54,7 @@ def describe(counters: dict | None, since: dict | None = None) -> str:
         counters = difference(counters, since)
     if not counters["runs"]:
         return "operations ran on: the CPU (nothing was given to a Vulkan device)"
-    compiled = f"{counters['programs_compiled']} programs compiled, run {counters['runs']} times, {counters['launches']} launches"
+    compiled = f"{programs_in_words(counters)}; {counters['launches']} launches"
     placed, run = counters["ops_placed_on_cpu"], counters["ops_run_on_cpu"]
     on_cpu = {op: placed.get(op, 0) + run.get(op, 0) for op in placed | run}
     if not on_cpu:

@@ -49,6 +49,7 @@ class FunctionKernel : public tensorflow::OpKernel {
                  std::vector<int> variables)
       : OpKernel(construction) {
     callable_.name = function.name();
+    callable_.is_function = true;
     callable_.identity = std::move(identity);
     callable_.constants = std::move(constants);
     callable_.variables = std::move(variables);

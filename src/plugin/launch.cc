@@ -104,6 +104,7 @@ Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, con
     compilation.executable = device.Compile(std::move(module), options);
     dump.WriteProgram(*compilation.executable);
     ++statistics().programs_compiled;
+    statistics().functions_compiled += callable.is_function;
     statistics().compile_microseconds += MicrosecondsSince(compile_start);
     return absl::OkStatus();
   });
@@ -228,6 +229,7 @@ class Call {
     }
     device_.Run(*compilation_->executable, arguments);
     ++statistics().runs;
+    statistics().function_runs += callable_.is_function;
     statistics().launches += compilation_->executable->launch_count();
     for (auto& [variable, tensor] : replaced) {
       *variable->tensor() = tensor;

@@ -16,6 +16,7 @@ extern const char kXlaBackend[];
 // What a kernel compiles.
 struct Callable {
   std::string name;            // the op or function, for messages and dumps
+  bool is_function = false;    // for the statistics
   std::string identity;        // equal only for callables that are the same computation but for their arguments
   std::vector<int> constants;  // inputs whose values are compiled in; in host memory
   std::vector<int> variables;  // inputs that are handles of resource variables; in host memory

@@ -1,6 +1,7 @@
 // What TensorFlow calls to have the plugin's kernels registered.
 #include "plugin/door_functions.h"
 #include "plugin/door_ops.h"
+#include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
 #include "plugin/launch.h"
 #include "plugin/op_rules.h"
@@ -34,6 +35,7 @@ absl::Status RegisterKernels() {
   RegisterRandomOps(known);
   RegisterOpDoor(known);
   RegisterPlacementCounter();
+  RunEagerOpsByTheirKernels();
   StartStatistics();
   return absl::OkStatus();
 }

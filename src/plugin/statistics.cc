@@ -25,8 +25,10 @@ std::string Statistics::ToJson() const {
   std::lock_guard<std::mutex> lock(mutex_);
   const nlohmann::ordered_json json = {
       {"programs_compiled", programs_compiled.load()},
+      {"functions_compiled", functions_compiled.load()},
       {"cache_hits", cache_hits.load()},
       {"runs", runs.load()},
+      {"function_runs", function_runs.load()},
       {"launches", launches.load()},
       {"bytes_uploaded", bytes_uploaded.load()},
       {"bytes_downloaded", bytes_downloaded.load()},

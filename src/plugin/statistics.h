@@ -11,10 +11,12 @@ namespace tfvk::plugin {
 
 class Statistics {
  public:
-  std::atomic<uint64_t> programs_compiled{0};
+  std::atomic<uint64_t> programs_compiled{0};   // of functions and of single ops
+  std::atomic<uint64_t> functions_compiled{0};  // of these the functions'
   std::atomic<uint64_t> cache_hits{0};
-  std::atomic<uint64_t> runs{0};      // of compiled programs
-  std::atomic<uint64_t> launches{0};  // of device programs in them
+  std::atomic<uint64_t> runs{0};           // of compiled programs
+  std::atomic<uint64_t> function_runs{0};  // of these the functions'
+  std::atomic<uint64_t> launches{0};       // of kernels in all runs
   std::atomic<uint64_t> bytes_uploaded{0}, bytes_downloaded{0}, bytes_copied{0};
   std::atomic<uint64_t> bridge_microseconds{0};   // TensorFlow to HLO
   std::atomic<uint64_t> compile_microseconds{0};  // HLO to a program of the device

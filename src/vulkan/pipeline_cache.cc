@@ -22,7 +22,6 @@ using Stage = Pipeline::State::Stage;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kSaveDelay = std::chrono::seconds(2);  // after the last build
-constexpr size_t kLargestFile = size_t{256} << 20;    // a bigger one is started anew
 
 uint64_t HashOf(Span<const uint32_t> spirv, uint32_t subgroup) {
   uint64_t hash = 0xcbf29ce484222325ull ^ subgroup;
@@ -61,6 +60,7 @@ struct PipelineCache::State {
   void Work();
   void StartThreads();
   void Save();
+  std::vector<uint8_t> MergedWith(const std::vector<uint8_t>& others) const;
   VkPipelineCache CreateCache(const std::vector<uint8_t>& binaries) const;
 
   Device::Internals& d;
@@ -231,21 +231,24 @@ void PipelineCache::State::Save() {
     if (!unsaved || file.path.empty()) return;
     unsaved = false;
   }
-  // What another process has written in the meantime is kept.
-  std::vector<uint8_t> others = file.Read();
   try {
-    VkPipelineCache merged = CreateCache(others.size() < kLargestFile ? others : std::vector<uint8_t>());
-    std::vector<uint8_t> binaries;
-    size_t size = 0;
-    if (d.f.MergePipelineCaches(d.device, merged, 1, &cache) == VK_SUCCESS && d.f.GetPipelineCacheData(d.device, merged, &size, nullptr) == VK_SUCCESS) {
-      binaries.resize(size);
-      if (d.f.GetPipelineCacheData(d.device, merged, &size, binaries.data()) != VK_SUCCESS) size = 0;
-      binaries.resize(size);
-    }
-    d.f.DestroyPipelineCache(d.device, merged, nullptr);
-    if (!binaries.empty()) file.Write(binaries);
+    file.Update([this](const std::vector<uint8_t>& others) { return MergedWith(others); });
   } catch (const std::exception&) {  // a cache that cannot be written costs time only
   }
+}
+
+// What the driver has built and loaded here, and what other processes have written in the meantime.
+std::vector<uint8_t> PipelineCache::State::MergedWith(const std::vector<uint8_t>& others) const {
+  VkPipelineCache merged = CreateCache(others);
+  std::vector<uint8_t> binaries;
+  size_t size = 0;
+  if (d.f.MergePipelineCaches(d.device, merged, 1, &cache) == VK_SUCCESS && d.f.GetPipelineCacheData(d.device, merged, &size, nullptr) == VK_SUCCESS) {
+    binaries.resize(size);
+    if (d.f.GetPipelineCacheData(d.device, merged, &size, binaries.data()) != VK_SUCCESS) size = 0;
+    binaries.resize(size);
+  }
+  d.f.DestroyPipelineCache(d.device, merged, nullptr);
+  return binaries;
 }
 
 PipelineCache::PipelineCache(Device& device, std::string folder) : state_(std::make_unique<State>(device.internals(), folder)) {

@@ -224,17 +224,20 @@ def test_a_probe_that_crashes_is_reported(monkeypatch, tmp_path):
 
 
 def counters(**given):
-    zero = dict.fromkeys(("programs_compiled", "cache_hits", "runs", "launches"), 0)
+    zero = dict.fromkeys(("programs_compiled", "functions_compiled", "cache_hits", "runs", "function_runs", "launches"), 0)
     return zero | {"ops_placed_on_cpu": {}, "ops_run_on_cpu": {}} | given
 
 
 def test_stats_in_words():
     assert "no Vulkan plugin" in statistics.describe(None)
     assert "nothing was given" in statistics.describe(counters())
-    early = counters(programs_compiled=1, runs=1, launches=5, ops_run_on_cpu={"StatelessRandomUniformV2": 4})
-    late = counters(programs_compiled=3, runs=11, launches=95, ops_run_on_cpu={"StatelessRandomUniformV2": 4}, ops_placed_on_cpu={})
+    early = counters(programs_compiled=1, functions_compiled=1, runs=1, function_runs=1, launches=5, ops_run_on_cpu={"StatelessRandomUniformV2": 4})
+    late = counters(
+        programs_compiled=6, functions_compiled=3, runs=17, function_runs=11, launches=95, ops_run_on_cpu={"StatelessRandomUniformV2": 4}, ops_placed_on_cpu={}
+    )
     assert "StatelessRandomUniformV2 x4" in statistics.describe(late)
-    assert "all of them (2 programs compiled, run 10 times, 90 launches; 0 ops on the CPU)" in statistics.describe(late, early)
+    words = "2 functions compiled, run 10 times; 3 programs of single ops compiled, run 6 times; 90 launches"
+    assert f"all of them ({words}; 0 ops on the CPU)" in statistics.describe(late, early)
     assert "Where x2" in statistics.describe(late | {"ops_placed_on_cpu": {"Where": 2}}, early)
 
 

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 CODE = """
@@ -26,7 +28,37 @@ def test_a_replayed_function_is_compiled_once(device, statistics):
     assert after["programs_compiled"] == before["programs_compiled"] + 1
     assert after["cache_hits"] == before["cache_hits"] + 3
     assert after["runs"] == before["runs"] + 4
+    assert after["functions_compiled"] == before["functions_compiled"] + 1
+    assert after["function_runs"] == before["function_runs"] + 4
     assert after["launches"] > before["launches"]
+
+
+def test_single_ops_are_no_functions(device, statistics):
+    with tf.device(device):
+        x = tf.ones([3, 2])
+        before = statistics()
+        tf.linalg.diag(x * 0.4375)
+        after = statistics()
+    assert after["programs_compiled"] > before["programs_compiled"]
+    assert after["runs"] >= before["runs"] + 2
+    assert after["functions_compiled"] == before["functions_compiled"]
+    assert after["function_runs"] == before["function_runs"]
+
+
+def test_a_fit_with_an_evaluation_compiles_three_functions(device, statistics):
+    """One for full batches, one for the last batch, one for the evaluation; every step is a run of these, and nothing of it runs on the CPU."""
+    with tf.device(device):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, activation="relu"), keras.layers.BatchNormalization(), keras.layers.Dense(3)])
+        model.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        x, y = np.ones((40, 6), np.float32), np.arange(40) % 3
+        before = statistics()
+        model.fit(x, y, batch_size=16, epochs=4, verbose=0)
+        model.evaluate(x, y, batch_size=20, verbose=0)
+        after = statistics()
+    assert after["functions_compiled"] == before["functions_compiled"] + 3
+    assert after["function_runs"] == before["function_runs"] + 4 * 3 + 2
+    assert after["ops_placed_on_cpu"] == before["ops_placed_on_cpu"]
+    assert after["ops_run_on_cpu"] == before["ops_run_on_cpu"]
 
 
 def test_transfers_are_counted(device, statistics):

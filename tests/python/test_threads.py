@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 
@@ -66,3 +67,26 @@ def test_one_variable_from_several_threads(device):
 
     in_threads(4, work)
     np.testing.assert_array_equal(v, np.full(100, 100.0))
+
+
+def test_single_ops_get_the_arguments_of_their_own_thread(device):
+    """Shapes, axes and small numbers come from the host; TensorFlow used to send them to the device under names that the threads share (eager_ops.h)."""
+
+    def work(i):
+        rows, columns = i + 1, 20 - i
+        values = np.arange(rows * columns, dtype=np.float32)
+        with tf.device(device):
+            x = tf.constant(values)
+            for _ in range(800):
+                table = tf.reshape(x, [rows, columns])
+                assert table.shape == (rows, columns)
+                np.testing.assert_array_equal(table[i // 2] * float(i), values.reshape(rows, columns)[i // 2] * i)
+
+    in_threads(8, work)
+
+
+def test_single_ops_are_not_wrapped_in_functions(device):
+    """What the test above counts on, shown without luck: TensorFlow's messages name the function that an op runs in."""
+    with tf.device(device), pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        tf.reshape(tf.ones([3]), [2])
+    assert "__wrapped__" not in str(raised.value)

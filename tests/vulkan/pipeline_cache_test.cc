@@ -5,50 +5,19 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <thread>
 
-#include "spirv/builder.h"
-#include "types/error.h"
 #include "vulkan/device_fixture.h"
 #include "vulkan/pipeline_file.h"
+#include "vulkan/pipeline_fixture.h"
 
 namespace tfvk::vulkan {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A folder that goes away with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_(fs::temp_directory_path() / ("tfvk-test-" + std::to_string(std::random_device()()))) {}
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  std::string path() const { return path_.string(); }
-  std::vector<fs::path> files() const {
-    std::vector<fs::path> found;
-    if (fs::exists(path_)) {
-      for (const auto& entry : fs::directory_iterator(path_)) found.push_back(entry.path());
-    }
-    return found;
-  }
-
- private:
-  fs::path path_;
-};
-
-// A kernel of its own for each number.
-std::vector<uint32_t> NumberedKernel(uint32_t number) {
-  spirv::BuilderOptions options;
-  spirv::Builder b(options);
-  spirv::Value i = b.GlobalLinearId();
-  b.If(i < b.SizeArgument(1), [&] { b.Store(b.Global(b.Argument(0), DType::kU32), i, b.U32(number)); });
-  return b.Finish().words;
-}
-
-void Build(PipelineCache& cache, uint32_t count) {
-  std::vector<const Pipeline*> pipelines;
-  for (uint32_t i = 0; i < count; ++i) pipelines.push_back(&cache.Get(NumberedKernel(i), 0, "numbered"));
-  for (const Pipeline* p : pipelines) p->Wait();
+bool Replace(const PipelineFile& file, const std::vector<uint8_t>& binaries) {
+  return file.Update([&](const std::vector<uint8_t>&) { return binaries; });
 }
 
 TEST(PipelineCache, EqualModulesShareAPipeline) {
@@ -161,7 +130,7 @@ TEST(PipelineFile, ManyWritersLeaveOneWholeFile) {
     threads.emplace_back([&, t] {
       std::vector<uint8_t> mine(100000 + static_cast<size_t>(t), static_cast<uint8_t>(t));
       for (int i = 0; i < 30; ++i) {
-        file.Write(mine);
+        file.Update([&](const std::vector<uint8_t>&) { return mine; });
         std::vector<uint8_t> got = file.Read();
         torn += got.size() < 100000 || std::any_of(got.begin(), got.end(), [&](uint8_t b) { return b != got[0]; }) || got.size() != 100000u + got[0];
       }
@@ -175,10 +144,36 @@ TEST(PipelineFile, ManyWritersLeaveOneWholeFile) {
 TEST(PipelineFile, OfAnotherIdentityIsNotRead) {
   TemporaryFolder folder;
   PipelineFile file{folder.path() + "/p.bin", "driver 1"}, other{folder.path() + "/p.bin", "driver 2"}, longer{folder.path() + "/p.bin", "driver 1 "};
-  ASSERT_TRUE(file.Write({1, 2, 3}));
+  ASSERT_TRUE(Replace(file, {1, 2, 3}));
   EXPECT_EQ(file.Read(), (std::vector<uint8_t>{1, 2, 3}));
   EXPECT_TRUE(other.Read().empty());
   EXPECT_TRUE(longer.Read().empty());
+}
+
+TEST(PipelineFile, ThatHasGrownTooLargeIsStartedAnew) {
+  TemporaryFolder folder;
+  PipelineFile file{folder.path() + "/p.bin", "identity", 4};
+  ASSERT_TRUE(Replace(file, {1, 2, 3, 4}));
+  EXPECT_EQ(file.Read().size(), 4u);
+  const auto append = [](std::vector<uint8_t> found) {
+    found.push_back(5);
+    return found;
+  };
+  ASSERT_TRUE(file.Update(append));
+  EXPECT_TRUE(file.Read().empty());
+  ASSERT_TRUE(file.Update(append));
+  EXPECT_EQ(file.Read(), (std::vector<uint8_t>{5}));
+}
+
+TEST(PipelineFile, NothingIsWrittenForNoBinariesOrAfterAnError) {
+  TemporaryFolder folder;
+  PipelineFile file{folder.path() + "/p.bin", "identity"};
+  ASSERT_TRUE(Replace(file, {1, 2, 3}));
+  EXPECT_FALSE(Replace(file, {}));
+  EXPECT_THROW(file.Update([](const std::vector<uint8_t>&) -> std::vector<uint8_t> { throw std::runtime_error("of the driver"); }), std::runtime_error);
+  EXPECT_EQ(file.Read(), (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_TRUE(Replace(file, {4}));
+  EXPECT_EQ(folder.files().size(), 1u);
 }
 
 }  // namespace
