@@ -122,8 +122,8 @@ Case GemmCase(int64_t batch, int64_t m, int64_t n, int64_t k, DType dtype, const
   return c;
 }
 
-// Large products by every plan on cooperative matrices that does not split k: what the model of gemm_tiles.cc is fitted to.
-std::vector<Case> PlanCases(const DeviceLimits& limits) {
+// Products by the first `count` plans on cooperative matrices that the model of gemm_tiles.cc proposes for each: what the model is fitted to.
+std::vector<Case> PlanCases(const DeviceLimits& limits, int count) {
   std::vector<Case> cases;
   const auto add = [&](int64_t m, int64_t n, int64_t k, DType dtype, const std::string& layout) {
     const bool tensor_float = dtype == DType::kF32;
@@ -133,20 +133,26 @@ std::vector<Case> PlanCases(const DeviceLimits& limits) {
       return KernelSequence();
     });
     probe.make(limits);
-    for (const kernels::GemmPlan& plan : plans) {
-      if (plan.family != kernels::GemmPlan::Family::kMatrix || plan.splits != 1 || plan.matrix.bm * plan.matrix.bn < 64 * 64) continue;
-      Case c = GemmCase(1, m, n, k, dtype, layout, tensor_float,
-                        [plan](const kernels::GemmSpec& spec, const DeviceLimits& l) { return kernels::MakeContraction(kernels::ContractionOf(spec), plan, l); });
-      c.name += " " + plan.Name() + fmt::format("_{}x{}", plan.matrix.wm, plan.matrix.wn);
+    plans.erase(std::remove_if(plans.begin(), plans.end(), [](const kernels::GemmPlan& plan) { return plan.family != kernels::GemmPlan::Family::kMatrix; }),
+                plans.end());
+    for (size_t i = 0; i < plans.size() && i < static_cast<size_t>(count); ++i) {
+      Case c = GemmCase(1, m, n, k, dtype, layout, tensor_float, [plan = plans[i]](const kernels::GemmSpec& spec, const DeviceLimits& l) {
+        return kernels::MakeContraction(kernels::ContractionOf(spec), plan, l);
+      });
+      c.name += fmt::format(" {}_{}x{}", plans[i].Name(), plans[i].matrix.wm, plans[i].matrix.wn);
       cases.push_back(std::move(c));
     }
   };
-  add(4096, 4096, 4096, DType::kBF16, "nn");
-  add(4096, 4096, 4096, DType::kF16, "nn");
-  add(1024, 4096, 4096, DType::kBF16, "nt");
-  add(4096, 4096, 1024, DType::kBF16, "tn");
-  add(8192, 2048, 512, DType::kF16, "nn");
-  add(4096, 4096, 4096, DType::kF32, "nn");
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    add(4096, 4096, 4096, dtype, "nn");
+    add(8192, 2048, 512, dtype, "nn");
+    add(8192, 512, 2048, dtype, "nt");
+    add(8192, 512, 512, dtype, "nn");
+    add(512, 2048, 8192, dtype, "tn");
+    add(512, 512, 8192, dtype, "tn");
+    add(1024, 1024, 1024, dtype, "nn");
+    add(200704, 64, 64, dtype, "nn");
+  }
   return cases;
 }
 
@@ -282,7 +288,16 @@ double Milliseconds(vulkan::Queue& queue, const std::function<void()>& once) {
   return samples[1];
 }
 
-void Measure(vulkan::Device& device, const DeviceLimits& limits, const Case& c) {
+// An idle GPU lowers its clock, so it is kept busy with what is timed next.
+void WarmUp(vulkan::Queue& queue, std::chrono::milliseconds time, const std::function<void()>& launch) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < 10; ++i) launch();
+    queue.Synchronize();
+  }
+}
+
+void Measure(vulkan::Device& device, const DeviceLimits& limits, const Case& c, bool warm_up) {
   auto start = std::chrono::steady_clock::now();
   KernelSequence sequence = c.make(limits);
   std::vector<const vulkan::Pipeline*> pipelines;
@@ -300,7 +315,9 @@ void Measure(vulkan::Device& device, const DeviceLimits& limits, const Case& c) 
   }
   for (int64_t bytes : c.result_bytes) bound.results.push_back(device.Allocate(bytes));
   if (sequence.scratch_bytes) bound.scratch = device.Allocate(sequence.scratch_bytes);
-  double ms = Milliseconds(device.queue(), [&] { Launch(device.queue(), pipelines, sequence, bound); });
+  const auto launch = [&] { Launch(device.queue(), pipelines, sequence, bound); };
+  if (warm_up) WarmUp(device.queue(), std::chrono::milliseconds(300), launch);
+  double ms = Milliseconds(device.queue(), launch);
   std::string rate = c.flops > 0 ? fmt::format("\"tflops\": {:.2f}", c.flops / ms / 1e9) : fmt::format("\"gb_s\": {:.1f}", c.bytes / ms / 1e6);
   std::printf("{\"case\": \"%s\", \"ms\": %.4f, %s, \"kernels\": %zu, \"compile_ms\": %.1f, \"words\": %zu, \"kernel\": \"%s\"}\n", c.name.c_str(), ms,
               rate.c_str(), sequence.kernels.size(), compile, words, sequence.kernels.empty() ? "" : sequence.kernels[0].module.name.c_str());
@@ -310,27 +327,12 @@ void Measure(vulkan::Device& device, const DeviceLimits& limits, const Case& c) 
   device.Free(bound.scratch);
 }
 
-void WarmUp(vulkan::Device& device, const DeviceLimits& limits) {
-  Case c = GemmCase(1, 512, 512, 512, DType::kF32, "nn", false);
-  auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
-  KernelSequence sequence = c.make(limits);
-  std::vector<const vulkan::Pipeline*> pipelines;
-  for (const kernels::Kernel& k : sequence.kernels) pipelines.push_back(&device.pipelines().Get(k.module.words, k.required_subgroup_size, k.module.name));
-  Bound bound{{device.Allocate(c.operand_bytes[0]), device.Allocate(c.operand_bytes[1])},
-              {device.Allocate(c.result_bytes[0])},
-              sequence.scratch_bytes ? device.Allocate(sequence.scratch_bytes) : 0};
-  while (std::chrono::steady_clock::now() < end) {
-    for (int i = 0; i < 20; ++i) Launch(device.queue(), pipelines, sequence, bound);
-    device.queue().Synchronize();
-  }
-}
-
 int Main(int argc, char** argv) {
   CLI::App app("Times single kernels on a Vulkan device.");
   std::string filter, scale = "full";
   int index = 0;
-  bool plans = false;
-  app.add_flag("--plans", plans, "large matrix products by every plan on cooperative matrices instead");
+  int plans = 0;
+  app.add_option("--plans", plans, "matrix products by the first so many plans on cooperative matrices instead");
   app.add_option("--filter", filter, "only cases whose name contains this");
   app.add_option("--device", index, "the device's number in the order of tfvk devices");
   app.add_option("--scale", scale, "sizes: small (software drivers) or full")->check(CLI::IsMember({"small", "full"}));
@@ -338,12 +340,11 @@ int Main(int argc, char** argv) {
   vulkan::Instance& instance = vulkan::Instance::Get();
   vulkan::Device device(instance, instance.SelectedDevices().at(index));
   DeviceLimits limits = program::LimitsOf(device.plan());
-  if (scale == "full") WarmUp(device, limits);
   int failed = 0;
-  for (const Case& c : plans ? PlanCases(limits) : Cases(scale == "small")) {
+  for (const Case& c : plans > 0 ? PlanCases(limits, plans) : Cases(scale == "small")) {
     if (c.name.find(filter) == std::string::npos) continue;
     try {
-      Measure(device, limits, c);
+      Measure(device, limits, c, scale == "full");
     } catch (const Error& error) {
       std::printf("{\"case\": \"%s\", \"error\": \"%s\"}\n", c.name.c_str(), error.what());
       ++failed;

@@ -17,9 +17,11 @@ constexpr double kFmaPerCycle = 128;           // fp32 multiply-adds of a comput
 constexpr double kMatrixSpeedup = 8;           // of 16-bit cooperative matrices over kFmaPerCycle
 constexpr double kCacheBytesPerCycle = 48;     // from the shared cache, a compute unit
 constexpr double kBlockOverhead = 2000;        // start, first loads, writes
+constexpr double kStagedResult = 60;           // one more result that an invocation of a cooperative-matrix kernel writes through shared memory
 constexpr double kStepLatency = 500;           // of one step of a block that runs alone
 constexpr double kLaunchCycles = 6000;         // of one more kernel
-constexpr double kResidentInvocations = 1024;  // of a compute unit, at the register counts of these kernels
+constexpr double kResidentInvocations = 1024;  // of a compute unit, at the register counts of SIMT kernels
+constexpr double kRegisters = 65536;           // of a compute unit
 
 struct Problem {
   double batch, m, n, k;
@@ -41,14 +43,27 @@ double Cycles(double blocks, double units, double resident, double work, double 
   return std::max(each * work, CeilDiv(each, resident) * latency);
 }
 
-double BlockCycles(const Problem& p, int bm, int bn, int bk, int threads, double fma_per_cycle, int64_t splits) {
+// What a block of a tile costs beside its arithmetic.
+struct BlockCost {
+  double overhead;  // cycles
+  double resident;  // blocks of a compute unit at a time
+};
+
+BlockCost CostOf(const SimtTile& t) { return {kBlockOverhead, std::max(1.0, std::floor(kResidentInvocations / t.threads()))}; }
+
+BlockCost CostOf(const MatrixTile& t) {
+  const double results = static_cast<double>(t.bm) * t.bn / t.threads();
+  const double registers = (40 + 1.5 * results * (t.split_bf16 ? 2 : 1)) * t.threads();
+  return {kBlockOverhead / 2 + kStagedResult * results, std::max(1.0, std::floor(kRegisters / registers))};
+}
+
+double BlockCycles(const Problem& p, int bm, int bn, int bk, BlockCost cost, double fma_per_cycle, int64_t splits) {
   const double blocks = p.batch * CeilDiv(p.m, bm) * CeilDiv(p.n, bn) * static_cast<double>(splits);
   const double steps = CeilDiv(CeilDiv(p.k, bk), static_cast<double>(splits));
   const double terms = steps * bk;
   const double arithmetic = bm * bn * terms / fma_per_cycle, traffic = (bm + bn) * terms * p.operand_bytes / kCacheBytesPerCycle;
-  const double work = std::max(arithmetic, traffic) + kBlockOverhead / 4;
-  const double resident = std::max(1.0, std::floor(kResidentInvocations / threads));
-  double cycles = Cycles(blocks, p.compute_units, resident, work, kBlockOverhead + steps * kStepLatency + arithmetic);
+  const double work = std::max(arithmetic, traffic) + cost.overhead / 4;
+  double cycles = Cycles(blocks, p.compute_units, cost.resident, work, cost.overhead + steps * kStepLatency + arithmetic);
   if (splits > 1) {
     const double partial_bytes = p.batch * p.m * p.n * 4 * static_cast<double>(splits);
     cycles += kLaunchCycles + 2 * partial_bytes / (kCacheBytesPerCycle / 2 * p.compute_units);
@@ -97,11 +112,13 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
   struct Block {
     int bm, bn, bk, wm, wn;
   };
-  constexpr Block kBlocks[] = {{128, 128, 32, 64, 64}, {128, 256, 32, 64, 64}, {256, 128, 32, 64, 64}, {128, 256, 16, 64, 64}, {256, 128, 16, 64, 64}, {128, 128, 16, 64, 64}, {128, 128, 64, 64, 32}, {128, 128, 16, 64, 32}, {128, 128, 64, 64, 64}, {64, 128, 32, 64, 64}, {64, 128, 64, 64, 32}, {128, 128, 32, 64, 32}, {128, 64, 32, 64, 32}, {64, 128, 32, 32, 64}, {64, 64, 32, 32, 32}, {64, 64, 32, 32, 16},
-                               {32, 64, 32, 16, 32},   {64, 32, 32, 32, 16},  {32, 32, 32, 16, 16},  {16, 64, 32, 16, 16}, {64, 16, 32, 16, 16}};
+  constexpr Block kBlocks[] = {{128, 128, 32, 64, 64}, {64, 128, 32, 64, 64}, {128, 64, 32, 64, 64}, {64, 128, 64, 64, 32}, {128, 64, 64, 64, 32}, {64, 64, 64, 64, 32},
+                               {64, 64, 64, 32, 32},   {128, 64, 32, 64, 32}, {64, 128, 32, 32, 64}, {64, 64, 32, 32, 32},  {64, 64, 32, 32, 16},  {32, 64, 32, 16, 32},
+                               {64, 32, 32, 32, 16},   {32, 32, 32, 16, 16},  {16, 64, 32, 16, 16},  {64, 16, 32, 16, 16}};
   for (const MatrixShape& shape : limits.matrices) {
     if (shape.a != operand || shape.b != operand || shape.c != DType::kF32 || shape.result != DType::kF32) continue;
     for (const Block& block : kBlocks) {
+      if (split && block.bk == 64) continue;  // twice the sums and the staged terms: registers spill
       const MatrixTile t{shape, MatrixSubgroup(shape, limits), block.bm, block.bn, block.bk, block.wm, block.wn, 1, split};
       const bool divides = t.wm % shape.m == 0 && t.wn % shape.n == 0 && t.bk % shape.k == 0;
       const double sums = t.wm * t.wn / static_cast<double>(t.subgroup) * (split ? 2 : 1);
@@ -114,10 +131,11 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
   return tiles;
 }
 
-// Fewer, larger fragments need fewer instructions and loads.
+// Fewer, larger fragments need fewer instructions and loads; a longer step hides more of the loads of the next.
 double Efficiency(const MatrixTile& t) {
-  const double fragment = t.shape.m * t.shape.n * t.shape.k / 4096.0, reuse = 2.0 * t.wm * t.wn / (t.wm + t.wn) / 42.0;
-  return 0.35 * std::min(1.0, reuse) * std::min(1.0, 0.5 + fragment / 2) * (t.split_bf16 ? 1 / 3.5 : 1);
+  const double fragment = t.shape.m * t.shape.n * t.shape.k / 4096.0;
+  const double reuse = 2.0 * t.wm * t.wn / (t.wm + t.wn) * (t.bk >= 64 ? 1.45 : 1);
+  return 0.008 * std::min(64.0, reuse) * std::min(1.0, 0.5 + fragment / 2) * (t.split_bf16 ? 1 / 3.0 : 1);
 }
 
 std::vector<int64_t> SplitCounts(const Contraction& c, int bk) {
@@ -188,13 +206,13 @@ std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits
     if (!Fits(&tile, c.accumulator, limits)) continue;
     for (int64_t splits : SplitCounts(c, tile.bk)) {
       scored.push_back(
-          {{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, tile.threads(), kFmaPerCycle * Efficiency(tile), splits)});
+          {{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), kFmaPerCycle * Efficiency(tile), splits)});
     }
   }
   for (const MatrixTile& tile : MatrixTiles(c, limits)) {
     for (int64_t splits : SplitCounts(c, tile.bk)) {
       const double rate = kFmaPerCycle * kMatrixSpeedup * Efficiency(tile);
-      scored.push_back({{GemmPlan::Family::kMatrix, {}, tile, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, tile.threads(), rate, splits)});
+      scored.push_back({{GemmPlan::Family::kMatrix, {}, tile, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), rate, splits)});
     }
   }
   std::stable_sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) { return a.cycles < b.cycles; });
