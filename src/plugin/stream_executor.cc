@@ -147,9 +147,7 @@ TF_Bool HostCallback(const SP_Device*, SP_Stream stream, SE_StatusCallbackFn cal
 // ---- Copies and fills ----
 
 void CopyBetween(const SP_Device* device, SP_Stream stream, void* to, const void* from, uint64_t bytes, TF_Status* status) {
-  Guard(status, [&] {
-    stream->NoteDownload(CopyAnywhere(DeviceAt(device), to, from, bytes));
-  });
+  Guard(status, [&] { stream->NoteDownload(CopyAnywhere(DeviceAt(device), to, from, bytes)); });
 }
 void CopyToHost(const SP_Device* device, SP_Stream stream, void* to, const SP_DeviceMemoryBase* from, uint64_t bytes, TF_Status* status) {
   CopyBetween(device, stream, to, from->opaque, bytes, status);

@@ -94,8 +94,7 @@ class VulkanDevice : public Device {
     }
   }
   void Free(void* address) override { device_.Free(AddressOf(address)); }
-  // Pinned memory is the host's, also where the device has it at the same address.
-  bool Owns(const void* address) const override { return device_.PinnedAddress(address) == 0 && device_.Locate(AddressOf(address)).has_value(); }
+  bool Owns(const void* address) const override { return device_.HoldsTensors(AddressOf(address)); }
   void* AllocateHost(uint64_t bytes) override {
     try {
       return device_.AllocatePinned(bytes);
@@ -111,9 +110,7 @@ class VulkanDevice : public Device {
   }
 
   void Upload(void* destination, const void* source, uint64_t bytes) override { device_.queue().Upload(AddressOf(destination), source, bytes); }
-  Ticket Download(void* destination, const void* source, uint64_t bytes) override {
-    return device_.queue().Download(destination, AddressOf(source), bytes);
-  }
+  Ticket Download(void* destination, const void* source, uint64_t bytes) override { return device_.queue().Download(destination, AddressOf(source), bytes); }
   void Copy(void* destination, const void* source, uint64_t bytes) override { device_.queue().Copy(AddressOf(destination), AddressOf(source), bytes); }
   void Fill(void* destination, uint32_t pattern, uint64_t bytes) override { device_.queue().Fill(AddressOf(destination), pattern, bytes); }
   Ticket Record() override { return device_.queue().Record(); }

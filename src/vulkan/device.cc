@@ -8,6 +8,8 @@
 namespace tfvk::vulkan {
 namespace {
 
+constexpr size_t kMostCollisions = 16;
+
 double MiB(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 const DevicePlan& UsablePlan(const Instance& instance, int index) {
@@ -78,6 +80,34 @@ MemoryBlock Device::Internals::CreateReclaiming(uint64_t bytes, uint32_t memory_
   return memory->Create(bytes, memory_type, map, purpose);
 }
 
+MemoryBlock Device::Internals::CreateApart(uint64_t bytes, AddressReservation* reservation) {
+  std::vector<MemoryBlock> colliding;  // kept until there is another, or the driver would give the same again
+  std::optional<AddressReservation> made;
+  MemoryBlock block;
+  const auto destroy_colliding = [&] {
+    for (const MemoryBlock& b : colliding) memory->Destroy(b);
+  };
+  try {
+    for (;;) {
+      block = CreateReclaiming(bytes, plan.memory.device, false, "tensors");
+      // A software device works in the process's own memory.
+      made = snapshot.type == DeviceType::kCpu ? AddressReservation() : AddressReservation::Make(block.address, block.bytes);
+      if (made) break;
+      colliding.push_back(block);
+      if (colliding.size() == kMostCollisions) {
+        Fail(ErrorCode::kResourceExhausted, "{} gave {} blocks of {:.1f} MiB, the last at {:#x}, and all at addresses that host memory has already.",
+             snapshot.name, colliding.size(), MiB(bytes), block.address);
+      }
+    }
+  } catch (...) {
+    destroy_colliding();
+    throw;
+  }
+  destroy_colliding();
+  *reservation = std::move(*made);
+  return block;
+}
+
 Device::Device(Instance& instance, int index) {
   UsablePlan(instance, index);
   internals_ = std::make_unique<Internals>(instance, index);
@@ -102,7 +132,9 @@ Device::~Device() {
 
 std::vector<Address> Device::BlockStarts() const {
   std::lock_guard lock(internals_->usage_mutex);
-  return {internals_->blocks.begin(), internals_->blocks.end()};
+  std::vector<Address> starts;
+  for (const auto& [start, block] : internals_->blocks) starts.push_back(start);
+  return starts;
 }
 
 const DeviceSnapshot& Device::snapshot() const { return internals_->snapshot; }
@@ -118,9 +150,10 @@ Address Device::Allocate(uint64_t bytes) {
     Fail(ErrorCode::kResourceExhausted, "{} was asked for one block of {:.1f} MiB; its largest is {:.1f} MiB ({:.1f} MiB in use, {:.1f} MiB in all).",
          d.snapshot.name, MiB(bytes), MiB(max_block_bytes()), MiB(usage.in_use_bytes), MiB(usage.total_bytes));
   }
-  MemoryBlock block = d.CreateReclaiming(bytes, d.plan.memory.device, false, "tensors");
+  AddressReservation reservation;
+  const MemoryBlock block = d.CreateApart(bytes, &reservation);
   std::lock_guard lock(d.usage_mutex);
-  d.blocks.insert(block.address);
+  d.blocks.emplace(block.address, Internals::TensorBlock{std::max<uint64_t>(bytes, 1), std::move(reservation)});
   d.usage.in_use_bytes += block.bytes;
   d.usage.peak_bytes = std::max(d.usage.peak_bytes, d.usage.in_use_bytes);
   ++d.usage.block_count;
@@ -221,6 +254,14 @@ MemoryUsage Device::Usage() const {
     usage.free_bytes = std::min(usage.free_bytes, left);
   }
   return usage;
+}
+
+bool Device::HoldsTensors(Address address) const {
+  std::lock_guard lock(internals_->usage_mutex);
+  auto block = internals_->blocks.upper_bound(address);
+  if (block == internals_->blocks.begin()) return false;
+  --block;
+  return address - block->first < block->second.bytes;
 }
 
 std::optional<Device::Location> Device::Locate(Address address) const { return internals_->memory->Locate(address); }

@@ -66,6 +66,8 @@ class Device {
     uint64_t offset = 0, bytes_left = 0;
   };
   std::optional<Location> Locate(Address address) const;
+  // Whether the address lies in a block of Allocate. An address of host memory never does.
+  bool HoldsTensors(Address address) const;
 
   struct Internals;  // for the files of this room
   Internals& internals() const { return *internals_; }

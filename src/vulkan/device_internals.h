@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "vulkan/address_reservation.h"
 #include "vulkan/arena.h"
 #include "vulkan/device.h"
 #include "vulkan/functions.h"
@@ -26,6 +27,9 @@ struct Device::Internals {
   bool Reclaim(bool wait);
   void Leave(const MemoryBlock& block);
   MemoryBlock CreateReclaiming(uint64_t bytes, uint32_t memory_type, bool map, const char* purpose);
+
+  // A block of device memory for tensors, at addresses that no host memory has nor will have.
+  MemoryBlock CreateApart(uint64_t bytes, AddressReservation* reservation);
 
   // Device::PinnedAddress of memory that is pinned in full, else 0.
   Address PinnedRange(const void* host, uint64_t bytes) const;
@@ -48,7 +52,11 @@ struct Device::Internals {
 
   mutable std::mutex usage_mutex;  // of all below
   MemoryUsage usage;
-  std::set<Address> blocks;  // starts of those that Allocate gave
+  struct TensorBlock {
+    uint64_t bytes;
+    AddressReservation reservation;
+  };
+  std::map<Address, TensorBlock> blocks;  // those that Allocate gave, by their starts
   std::map<Address, ArenaPiece> small;
   std::deque<Leaving> leaving;
   std::map<uintptr_t, MemoryBlock> pinned;  // by host address

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <thread>
 #include <vector>
 
 namespace tfvk::vulkan {
@@ -17,6 +21,28 @@ TEST(HostCopy, EveryByteOnceAndNothingElse) {
     EXPECT_EQ(to.back(), 0xcd);
     EXPECT_TRUE(std::equal(from.begin() + 1, from.end() - 1, to.begin() + 1)) << bytes;
   }
+}
+
+TEST(HostCopy, ManyThreads) {
+  std::atomic<int> wrong_bytes{0}, late_writes{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      for (int round = 0; round < 40; ++round) {
+        const uint64_t bytes = (1 << 20) + random() % (3 << 20);
+        std::vector<uint8_t> from(bytes, static_cast<uint8_t>(random())), to(bytes);
+        CopyOnHost(to.data(), from.data(), bytes);
+        if (from != to) ++wrong_bytes;
+        std::memset(to.data(), 0x5a, bytes);
+        std::this_thread::yield();
+        if (to != std::vector<uint8_t>(bytes, 0x5a)) ++late_writes;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong_bytes, 0);
+  EXPECT_EQ(late_writes, 0);
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "types/error.h"
 #include "vulkan/device_fixture.h"
@@ -37,11 +41,31 @@ TEST(Memory, BlocksAreAlignedAndFoundByInteriorAddresses) {
       EXPECT_EQ(inside->block, a);
       EXPECT_EQ(inside->offset, bytes - 1);
     }
+    EXPECT_TRUE(d.HoldsTensors(a));
+    EXPECT_TRUE(d.HoldsTensors(a + std::max<uint64_t>(bytes, 1) - 1));
     d.Free(a);
     EXPECT_FALSE(d.Locate(a));
+    EXPECT_FALSE(d.HoldsTensors(a));
   }
   EXPECT_FALSE(d.Locate(0));
   EXPECT_FALSE(d.Locate(~Address{0}));
+}
+
+// TensorFlow's plain pointers are told apart by this: a block that only the device has must not be taken for a tensor's when the host has memory there.
+TEST(Memory, NothingOfTheHostHoldsTensors) {
+  Device& d = TestDevice();
+  const Address tensors = d.Allocate(1 << 20), piece = d.AllocateSmall(100);
+  void* const pinned = d.AllocatePinned(1000);
+  const std::vector<char> heap(1 << 20);
+  EXPECT_FALSE(d.HoldsTensors(piece));
+  EXPECT_FALSE(d.HoldsTensors(reinterpret_cast<Address>(pinned)));
+  EXPECT_FALSE(d.HoldsTensors(d.PinnedAddress(pinned)));
+  EXPECT_FALSE(d.HoldsTensors(reinterpret_cast<Address>(heap.data())));
+  EXPECT_TRUE(d.HoldsTensors(tensors));
+  EXPECT_TRUE(d.HoldsTensors(tensors + (1 << 20) - 1));
+  d.FreePinned(pinned);
+  d.FreeSmall(piece);
+  d.Free(tensors);
 }
 
 TEST(Memory, CountsWhatIsInUse) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <thread>
 
@@ -147,6 +148,41 @@ TEST(Queue, ManyThreads) {
   }
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(wrong, 0);
+}
+
+// What one thread records, another may submit at any time: the staged bytes, the arguments and the downloads must not depend on who does.
+TEST(Queue, AnotherThreadSubmits) {
+  Queue& q = TestDevice().queue();
+  std::atomic<bool> stop{false};
+  std::thread submitting([&] {
+    while (!stop) q.Done(q.Record());
+  });
+  const auto start = std::chrono::steady_clock::now();
+  int uploads = 0, results = 0, rounds = 0;
+  TestBlock x(64), y(64), z(64);
+  for (uint32_t i = 1; std::chrono::steady_clock::now() - start < std::chrono::milliseconds(400); ++i, ++rounds) {
+    const uint32_t sent = i * 2654435761u;
+    uint32_t got_x = 0, got_y = 0, got_z = 0;
+    q.Upload(x, &sent, 4);
+    Affine(q, y, x, 1, 3, i);
+    q.Copy(z, y, 4);
+    q.Download(&got_x, x, 4);
+    q.Download(&got_y, y, 4);
+    const Ticket arrived = q.Download(&got_z, z, 4);
+    if (i % 2) {
+      q.Wait(arrived);
+    } else {
+      while (!q.Done(arrived)) {
+      }
+    }
+    if (got_x != sent && uploads < 8) std::fprintf(stderr, "round %u sent %x x %x y %x z %x\n", i, sent, got_x, got_y, got_z);
+    uploads += got_x != sent;
+    results += got_y != sent * 3 + i || got_z != got_y;
+  }
+  stop = true;
+  submitting.join();
+  EXPECT_EQ(uploads, 0) << "of " << rounds;
+  EXPECT_EQ(results, 0) << "of " << rounds;
 }
 
 TEST(Queue, TimesLaunches) {

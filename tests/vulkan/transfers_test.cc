@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "types/error.h"
 #include "vulkan/device_fixture.h"
@@ -98,6 +102,41 @@ TEST(Transfers, ChainsOfDependentCopies) {
     for (int i = 1; i < 40; ++i) q.Copy(block + i * piece, block + (i - 1) * piece, piece);
     ASSERT_EQ(Fetch(block + 39 * piece, numbers.size()), numbers) << round;
   }
+}
+
+// Uploads and downloads of several threads, larger than what the host copies with the queue's lock held, each followed by what would show a late write.
+TEST(Transfers, ManyThreads) {
+  Queue& q = TestDevice().queue();
+  std::atomic<int> wrong_bytes{0}, late_writes{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      for (int round = 0; round < 12; ++round) {
+        const uint64_t bytes = (1 << 20) + random() % (11 << 20);
+        TestBlock first(bytes), second(bytes);
+        std::vector<uint8_t> sent(bytes, static_cast<uint8_t>(random() | 1)), received(bytes, 0);
+        for (size_t i = 0; i < bytes; i += 64) sent[i] = static_cast<uint8_t>(random());
+        const std::vector<uint8_t> expected = sent;
+        q.Upload(first, sent.data(), bytes);
+        std::memset(sent.data(), 0, bytes);
+        q.Copy(second, first, bytes);
+        const Ticket arrived = q.Download(received.data(), second, bytes);
+        if (round % 2) {
+          q.Wait(arrived);
+        } else {
+          while (!q.Done(arrived)) std::this_thread::yield();
+        }
+        if (received != expected) ++wrong_bytes;
+        std::memset(received.data(), 0x5a, bytes);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (received != std::vector<uint8_t>(bytes, 0x5a)) ++late_writes;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong_bytes, 0);
+  EXPECT_EQ(late_writes, 0);
 }
 
 TEST(Transfers, CountsBytes) {
