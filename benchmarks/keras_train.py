@@ -8,6 +8,7 @@ first_s the seconds until the end of the first epoch, with building and compilin
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import time
 from pathlib import Path
@@ -110,6 +111,8 @@ def main():
     failed = False
     for name in names:
         keras.utils.set_random_seed(0)
+        gc.collect()  # the model before
+        peak_megabytes()
         line = {"model": name, "policy": arguments.policy, "backend": keras.backend.backend(), "device": device, "scale": arguments.scale}
         try:
             line |= measure(MODELS[name], arguments)

@@ -12,6 +12,7 @@ import re
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["TFVK_VISIBLE_DEVICES"] = "-1"  # the HLO comes from XLA for the CPU, and must not meet a device
 
 import keras
 import numpy as np
@@ -121,12 +122,15 @@ def predict_step(model):
 
 
 def clean(hlo):
-    """Without the places in the source that the instructions came from, their names in the graph, and what the parser infers."""
+    """Without the places in the source that the instructions came from, their names in the graph, and what the parser infers; with short names."""
     hlo = re.sub(r" (source_file|source_line|source_end_line|source_column|source_end_column|stack_frame_id|deduplicated_name)=(\"[^\"]*\"|\d+)", "", hlo)
     hlo = re.sub(r"^(FileNames|FunctionNames|FileLocations|StackFrames)\n(\d+ .*\n)*\n?", "", hlo, flags=re.M)
     hlo = re.sub(r",? ?op_name=\"[^\"]*\"", "", hlo)
     hlo = hlo.replace(", metadata={}", "").replace("metadata={ ", "metadata={")
     hlo = re.sub(r"^((ENTRY )?%\S+) \(.*\) -> .* \{$", r"\1 {", hlo, flags=re.M)
+    hlo = re.sub(r"(get-tuple-element|conditional|while)\(\([^%]*\) %", r"\1(%", hlo)
+    names = {}
+    hlo = re.sub(r"%[\w.\-]+", lambda name: names.setdefault(name[0], f"%i{len(names)}"), hlo)
     hlo = re.sub(r"\b([a-z]+\d*\[[\d,]*\])\{[\d,]*\}", r"\1", hlo)
     return re.sub(r"\b[a-z]+\d*\[[\d,]*\] %", "%", hlo).replace("%", "")
 

@@ -313,6 +313,30 @@ TEST(Gemm, InfinitiesAndNansPropagate) {
   }
 }
 
+TEST(GemmPlans, LargeProductsTakeLargeTilesThatFitTheRegisters) {
+  DeviceLimits limits;
+  limits.compute_units = 132;
+  limits.shared_bytes = 49152;
+  limits.max_invocations = 1024;
+  limits.max_workgroup = {1024, 1024, 64};
+  limits.subgroup_size = 32;
+  limits.int64 = limits.vulkan_memory_model = limits.subgroup_size_control = limits.bfloat16_matrix = true;
+  limits.matrices = {{16, 16, 16, DType::kBF16, DType::kBF16, DType::kF32, DType::kF32}};
+  const auto best = [&](int64_t m, int64_t n, int64_t k, DType dtype) {
+    Case c;
+    c.m = m, c.n = n, c.k = k, c.dtype = dtype;
+    Side side{{}, 0, k, 1};
+    side.values.resize(1);
+    GemmSpec spec = SpecOf(c, side, side);
+    spec.precision = GemmPrecision::kTensorFloat;
+    return GemmPlans(ContractionOf(spec), limits).front();
+  };
+  EXPECT_EQ(best(4096, 4096, 4096, DType::kBF16).Name(), "matrix_128x128x32_16x16x16");
+  EXPECT_EQ(best(4096, 4096, 4096, DType::kF32).Name(), "matrix_128x64x32_16x16x16_bf16x3");
+  const GemmPlan narrow = best(200704, 64, 64, DType::kBF16);  // little to reuse: registers are better spent on more blocks at a time
+  EXPECT_LE(narrow.matrix.bm * narrow.matrix.bn, 128 * 64) << narrow.Name();
+}
+
 TEST(GemmPlans, LongSumsOfFewResultsAreSplit) {
   DeviceLimits limits;
   limits.compute_units = 132;
