@@ -7,15 +7,18 @@
 #include <stdexcept>
 
 #include "fmt/format.h"
+#include "vulkan/vulkan_compat.h"
 
 namespace tfvk::testing {
 namespace {
 
 using vulkan::DeviceSnapshot;
 
-// A use of a cooperative matrix type: its extents, and which operand of a product it is.
+constexpr uint32_t kInteger = ~uint32_t{0};  // modules and drivers call the same numbers signed or not: left to the driver
+
+// A use of a cooperative matrix type: its extents, which operand of a product it is, and the VkComponentTypeKHR of its numbers.
 struct Matrix {
-  uint32_t rows, columns, use;
+  uint32_t rows, columns, use, component;
 };
 
 struct Requirements {
@@ -24,10 +27,16 @@ struct Requirements {
   uint32_t invocations = 1;
 };
 
+// Of OpTypeFloat, whose operands are its id, its width and an encoding where that is not IEEE 754's.
+uint32_t FloatComponent(const uint32_t* operand, bool encoded) {
+  if (encoded) return VK_COMPONENT_TYPE_BFLOAT16_KHR;
+  return operand[1] == 16 ? VK_COMPONENT_TYPE_FLOAT16_KHR : operand[1] == 32 ? VK_COMPONENT_TYPE_FLOAT32_KHR : VK_COMPONENT_TYPE_FLOAT64_KHR;
+}
+
 Requirements Read(const std::vector<uint32_t>& words) {
   if (words.size() < 5 || words[0] != spv::MagicNumber) throw std::runtime_error("this is no SPIR-V module");
   Requirements found;
-  std::map<uint32_t, uint32_t> constants;  // by id; the extents of matrices are constants
+  std::map<uint32_t, uint32_t> constants, components;  // by id; the extents of matrices are constants
   for (size_t at = 5; at < words.size();) {
     const uint32_t count = words[at] >> 16;
     if (count == 0 || at + count > words.size()) throw std::runtime_error("the SPIR-V module is cut off");
@@ -42,8 +51,11 @@ Requirements Read(const std::vector<uint32_t>& words) {
       case spv::Op::OpExecutionMode:
         if (static_cast<spv::ExecutionMode>(operand[1]) == spv::ExecutionMode::LocalSize) found.invocations = operand[2] * operand[3] * operand[4];
         break;
+      case spv::Op::OpTypeFloat:
+        components[operand[0]] = FloatComponent(operand, count > 3);
+        break;
       case spv::Op::OpTypeCooperativeMatrixKHR:
-        found.matrices.push_back({constants[operand[3]], constants[operand[4]], constants[operand[5]]});
+        found.matrices.push_back({constants[operand[3]], constants[operand[4]], constants[operand[5]], components.emplace(operand[1], kInteger).first->second});
         break;
       default:
         break;
@@ -105,7 +117,8 @@ bool Has(const DeviceSnapshot& device, spv::Capability capability) {
 bool Has(const DeviceSnapshot& device, const Matrix& matrix) {
   return std::any_of(device.cooperative_matrices.begin(), device.cooperative_matrices.end(), [&](const vulkan::CooperativeMatrixShape& shape) {
     const uint32_t rows = matrix.use == 1 ? shape.k : shape.m, columns = matrix.use == 0 ? shape.k : shape.n;  // MatrixAKHR, MatrixBKHR, accumulator
-    return rows == matrix.rows && columns == matrix.columns;
+    const uint32_t component = matrix.use == 0 ? shape.a : matrix.use == 1 ? shape.b : shape.c;
+    return rows == matrix.rows && columns == matrix.columns && (matrix.component == kInteger || matrix.component == component);
   });
 }
 
@@ -117,7 +130,7 @@ std::string MissingFor(const std::vector<uint32_t>& words, const DeviceSnapshot&
     if (!Has(device, capability)) return fmt::format("needs SPIR-V capability {}", static_cast<uint32_t>(capability));
   }
   for (const Matrix& matrix : needs.matrices) {
-    if (!Has(device, matrix)) return fmt::format("needs matrices of {}x{}", matrix.rows, matrix.columns);
+    if (!Has(device, matrix)) return fmt::format("needs matrices of {}x{} of component type {}", matrix.rows, matrix.columns, matrix.component);
   }
   if (needs.invocations > device.limits.max_invocations) return fmt::format("needs workgroups of {}", needs.invocations);
   return "";
