@@ -66,6 +66,15 @@ std::optional<DType> DTypeOf(xla::PrimitiveType type) {
 }
 
 namespace {
+
+// In memory a complex number is its real and its imaginary part.
+xla::Shape MemoryShape(const xla::Shape& shape) {
+  if (shape.element_type() != xla::C64 && shape.element_type() != xla::C128) return shape;
+  std::vector<int64_t> dimensions(shape.dimensions().begin(), shape.dimensions().end());
+  dimensions.push_back(2);
+  return xla::ShapeUtil::MakeShape(shape.element_type() == xla::C64 ? xla::F32 : xla::F64, dimensions);
+}
+
 void AppendLeaves(const xla::Shape& shape, std::vector<const xla::Shape*>& leaves) {
   if (!shape.IsTuple()) {
     leaves.push_back(&shape);
@@ -98,10 +107,10 @@ Signature SignatureOf(const xla::HloModule& module) {
   const auto context = [&] { return "the signature of module " + module.name(); };
   for (const xla::HloInstruction* parameter : module.entry_computation()->parameter_instructions()) {
     first_leaf.push_back(static_cast<int>(signature.parameters.size()));
-    for (const xla::Shape* leaf : Leaves(parameter->shape())) signature.parameters.push_back(TypeOf(*leaf, context));
+    for (const xla::Shape* leaf : Leaves(parameter->shape())) signature.parameters.push_back(TypeOf(MemoryShape(*leaf), context));
   }
   const xla::Shape& result = module.entry_computation()->root_instruction()->shape();
-  for (const xla::Shape* leaf : Leaves(result)) signature.outputs.push_back(TypeOf(*leaf, context));
+  for (const xla::Shape* leaf : Leaves(result)) signature.outputs.push_back(TypeOf(MemoryShape(*leaf), context));
   signature.aliases.assign(signature.outputs.size(), -1);
   module.input_output_alias_config().ForEachAlias([&](const xla::ShapeIndex& output, const xla::HloInputOutputAliasConfig::Alias& alias) {
     const xla::Shape& parameter = module.entry_computation()->parameter_instruction(alias.parameter_number)->shape();

@@ -35,7 +35,8 @@ struct Signature {
   std::vector<ir::TensorType> parameters, outputs;
   std::vector<int> aliases;  // output i may take parameter aliases[i]'s memory; -1: none
 };
-// Throws Error(kUnimplemented) for element types that the device path does not have (complex, 8-bit floats, 4-bit integers) and for dynamic dimensions.
+// A complex array is one of floats with a last dimension of 2, as SplitComplex (split_complex.h) leaves it.
+// Throws Error(kUnimplemented) for element types that the device path does not have (8-bit floats, 4-bit integers) and for dynamic dimensions.
 Signature SignatureOf(const xla::HloModule& module);
 
 }  // namespace tfvk::hlo

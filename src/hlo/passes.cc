@@ -2,7 +2,9 @@
 
 #include <vector>
 
+#include "hlo/expand_fft.h"
 #include "hlo/flatten_conditionals.h"
+#include "hlo/split_complex.h"
 #include "hlo/status.h"
 #include "xla/comparison_util.h"
 #include "xla/hlo/ir/hlo_computation.h"
@@ -134,6 +136,14 @@ void Expand(xla::HloModule& module) {
 void RunPasses(xla::HloModule& module) {
   Verify(module);
   Expand(module);
+
+  xla::HloPassPipeline complex("complex");  // the evaluator has what these remove
+  complex.AddPass<FftExpander>();
+  complex.AddPass<xla::CallInliner>();
+  complex.AddPass<xla::HloDCE>();
+  complex.AddPass<xla::ZeroSizedHloElimination>();
+  Run(complex, module);
+  SplitComplex(module);
   FlattenConditionals(module);
 
   xla::HloPassPipeline prepare("prepare");

@@ -1,5 +1,6 @@
 #include "plugin/hot_ops.h"
 
+#include <algorithm>
 #include <map>
 
 #include "plugin/hot_kernel.h"
@@ -20,6 +21,17 @@ const std::map<std::string, const HotOpRow*>& Rows() {
   return *rows;
 }
 
+// The graphs of hot ops have real numbers only; the generic kernel takes the others.
+bool HasComplex(const tensorflow::OpKernelConstruction& construction) {
+  const auto is_complex = [](tensorflow::DataType type) { return tensorflow::DataTypeIsComplex(tensorflow::BaseType(type)); };
+  const auto &inputs = construction.input_types(), &outputs = construction.output_types();
+  if (std::any_of(inputs.begin(), inputs.end(), is_complex) || std::any_of(outputs.begin(), outputs.end(), is_complex)) return true;
+  for (const auto& [name, attribute] : construction.def().attr()) {  // a variable's element type
+    if (is_complex(attribute.type())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool IsHotOp(const std::string& op) { return ActiveBackend()->runs_graphs() && Rows().count(op) != 0; }
@@ -28,7 +40,7 @@ void RegisterHotOp(std::unique_ptr<tensorflow::KernelDef> definition) {
   const auto create = [](tensorflow::OpKernelConstruction* construction) -> tensorflow::OpKernel* {
     std::unique_ptr<HotOp> op;
     const absl::Status status = Guarded([&] {
-      op = Rows().at(construction->def().op())->make(construction);
+      if (!HasComplex(*construction)) op = Rows().at(construction->def().op())->make(construction);
       return absl::OkStatus();
     });
     if (!status.ok()) construction->CtxFailure(status);

@@ -10,6 +10,7 @@
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "tensorflow/compiler/jit/variable_info_util.h"
+#include "tensorflow/compiler/tf2xla/type_util.h"
 #include "tensorflow/core/framework/function.h"
 #include "tensorflow/core/framework/resource_var.h"
 #include "tsl/platform/tensor_float_32_utils.h"
@@ -82,6 +83,24 @@ absl::Status MapResults(Compilation& compilation, const std::string& name) {
   return absl::OkStatus();
 }
 
+// tf2xla may give another type than the op's own: real eigenvalues for complex ones.
+absl::Status CheckResultTypes(const Compilation& compilation, const std::string& name) {
+  const auto& interface = compilation.interface;
+  for (size_t i = 0; i < compilation.results.size(); ++i) {
+    const auto& result = compilation.results[i];
+    const bool is_output = result.kind == Compilation::Result::Kind::kOutput;
+    const tensorflow::DataType type = is_output ? interface.outputs[result.index].type : interface.resource_updates[result.index].type;
+    const xla::Shape& made = interface.xla_output_shape.tuple_shapes(static_cast<int>(i));
+    xla::PrimitiveType expected;
+    TF_RETURN_IF_ERROR(tensorflow::DataTypeToPrimitiveType(type, &expected));
+    if (made.element_type() != expected) {
+      return absl::UnimplementedError(
+          absl::StrCat("[", name, "] tf2xla gives ", made.ToString(), " for result ", i, " of type ", tensorflow::DataTypeString(type)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, const Callable& callable, std::vector<XlaCompiler::Argument> arguments) {
   Compilation compilation;
   compilation.status = Guarded([&]() -> absl::Status {
@@ -89,6 +108,7 @@ Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, con
     compilation.bridge_refused = true;
     TF_RETURN_IF_ERROR(Lower(context, callable, std::move(arguments), &compilation.interface));
     TF_RETURN_IF_ERROR(MapResults(compilation, callable.name));
+    TF_RETURN_IF_ERROR(CheckResultTypes(compilation, callable.name));
     compilation.bridge_refused = false;
     hlo::ModulePtr module = hlo::ModuleFromComputation(*compilation.interface.computation);
     compilation.interface.computation.reset();

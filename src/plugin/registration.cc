@@ -16,11 +16,21 @@
 
 namespace tfvk::plugin {
 
+namespace {
+
+// What a complex number is made of; a real one's own type.
+tensorflow::DataType PartType(tensorflow::DataType type) {
+  if (type == tensorflow::DT_COMPLEX64) return tensorflow::DT_FLOAT;
+  return type == tensorflow::DT_COMPLEX128 ? tensorflow::DT_DOUBLE : type;
+}
+
+}  // namespace
+
 TypeSet DeviceTypes() {
   TypeSet types;
   for (const tensorflow::DataType type : tensorflow::kGpuAllTypes) {
-    const std::optional<DType> dtype = DTypeOf(type);
-    if (dtype ? ActiveBackend()->Supports(*dtype) : ActiveBackend()->runs_every_op() && tensorflow::DataTypeIsComplex(type)) types.insert(type);
+    const std::optional<DType> dtype = DTypeOf(PartType(type));
+    if (dtype && ActiveBackend()->Supports(*dtype)) types.insert(type);
   }
   return types;
 }

@@ -13,9 +13,10 @@ const std::map<std::string, TypeSet>& Table() {
     const auto whole = [&](std::initializer_list<const char*> ops) {
       for (const char* op : ops) (*made)[op] = {};
     };
-    // fft, and complex numbers around it.
-    whole({"FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D", "RFFT", "RFFT2D", "RFFT3D", "IRFFT", "IRFFT2D", "IRFFT3D", "Complex", "ComplexAbs", "Real",
-           "Imag", "Conj", "Angle"});
+    // tf2xla's gradients of these lack a conjugate.
+    for (const char* op : {"SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"}) (*made)[op] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
+    // tf2xla's eigenvalues of complex matrices have another type than TensorFlow's.
+    (*made)["SelfAdjointEigV2"] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
     // Results whose sizes depend on the data.
     whole({"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV3", "NonMaxSuppressionV4", "Bincount", "DenseBincount"});
     return made;

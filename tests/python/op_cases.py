@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
+COMPLEX = ("complex64", "complex128")
 INTEGERS = ("int64", "int8", "int16", "uint8", "uint16", "uint32", "uint64")
 # Relative to the largest magnitude of a result.
-TOLERANCE = {"float64": 1e-9, "float32": 2e-5, "float16": 5e-3, "bfloat16": 4e-2}
+TOLERANCE = {"float64": 1e-9, "float32": 2e-5, "float16": 5e-3, "bfloat16": 4e-2, "complex64": 2e-5, "complex128": 1e-9}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,11 @@ def _data(make):
 
 def real(*shape):
     return _data(lambda rng: rng.normal(size=shape))
+
+
+def compound(*shape):
+    """Complex numbers."""
+    return _data(lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape))
 
 
 def positive(*shape):
@@ -405,6 +411,74 @@ def _linear_algebra():
     yield OpCase("Svd", lambda a: tf.linalg.svd(a, compute_uv=False), (real(5, 3),), gradient=False, tolerance=20)
 
 
+def _complex():
+    square = compound(4, 4)
+    for name, function in {
+        "Real": tf.math.real, "Imag": tf.math.imag, "Conj": tf.math.conj, "Angle": tf.math.angle, "ComplexAbs": tf.abs, "Neg": tf.negative, "Exp": tf.exp,
+        "Expm1": tf.math.expm1, "Log": tf.math.log, "Log1p": tf.math.log1p, "Sin": tf.sin, "Cos": tf.cos, "Tan": tf.tan, "Tanh": tf.tanh, "Sinh": tf.sinh,
+        "Cosh": tf.cosh, "Sigmoid": tf.sigmoid, "Square": tf.square, "Asin": tf.asin, "Acos": tf.acos, "Atan": tf.atan, "Asinh": tf.asinh, "Acosh": tf.acosh,
+        "Atanh": tf.atanh,
+    }.items():  # fmt: skip
+        yield OpCase(
+            f"{name} of complex numbers", function, (compound(3, 7),), COMPLEX if name in ("ComplexAbs", "Exp", "Log") else ("complex64",), tolerance=5
+        )
+    for name, function in {"Sqrt": tf.sqrt, "Rsqrt": tf.math.rsqrt, "Reciprocal": tf.math.reciprocal, "Sign": tf.sign}.items():
+        yield OpCase(f"{name} of complex numbers", function, (compound(3, 7),), ("complex64",), gradient=False)
+    for name, function in {"Add": tf.add, "Sub": tf.subtract, "Mul": tf.multiply, "Div": tf.divide, "Pow": tf.pow, "DivNoNan": tf.math.divide_no_nan,
+                           "SquaredDifference": tf.math.squared_difference}.items():  # fmt: skip
+        yield OpCase(f"{name} of complex numbers", function, (compound(4, 1, 5), compound(3, 1)), COMPLEX if name == "Mul" else ("complex64",), tolerance=5)
+    yield OpCase("Equal of complex numbers", lambda x, y: [tf.equal(x, y), tf.not_equal(x, x)], (compound(9), compound(9)), ("complex64",), gradient=False)
+    yield OpCase("Complex", tf.complex, (real(3, 5), real(3, 5)), ("float32", "float64"))
+    yield OpCase(
+        "Cast to complex numbers", lambda x: [tf.cast(x, tf.complex64), tf.cast(x, tf.complex128)], (real(6),), ("float32", "complex64"), gradient=False
+    )
+    yield OpCase("MatMul of complex numbers", tf.matmul, (compound(5, 7), compound(7, 3)), COMPLEX)
+    yield OpCase("MatMul adjoint of complex numbers", lambda a, b: tf.matmul(a, b, adjoint_a=True), (compound(2, 5, 4), compound(2, 5, 3)), ("complex64",))
+    yield OpCase("Einsum of complex numbers", lambda a, b: tf.einsum("bij,bkj->bik", a, b), (compound(2, 3, 4), compound(2, 5, 4)), ("complex64",))
+    yield OpCase("reductions of complex numbers", lambda x: [tf.reduce_sum(x, 1), tf.reduce_mean(x)], (compound(4, 5),), COMPLEX)
+    yield OpCase("Prod of complex numbers", lambda x: tf.reduce_prod(x, 0), (compound(4, 5),), ("complex64",), gradient=False)
+    yield OpCase(
+        "movement of complex numbers",
+        lambda x: [tf.transpose(x, conjugate=True), x[1:3, ::2], tf.pad(x, [[1, 1], [0, 2]]), tf.tile(x, [2, 1]), tf.reverse(x, [1]), tf.concat([x, x], 1),
+                   tf.stack([x, x], 1), tf.broadcast_to(x, [2, 4, 4]), tf.roll(x, 1, 0), tf.linalg.diag_part(x), tf.linalg.band_part(x, 1, 0)],
+        (square,),
+        ("complex64",),
+    )  # fmt: skip
+    yield OpCase(
+        "indexing of complex numbers",
+        lambda x: [
+            tf.gather(x, [0, 2, 1]),
+            tf.gather_nd(x, [[0, 1], [2, 3]]),
+            tf.where(tf.abs(x) > 1, x, 2 * x),
+            tf.scatter_nd([[0], [2], [0], [1]], x, [5, 4]),
+        ],
+        (square,),
+        ("complex64",),
+    )
+    yield OpCase("UnsortedSegmentSum of complex numbers", lambda x: tf.math.unsorted_segment_sum(x, [0, 1, 0, 1], 3), (square,), ("complex64",))
+    yield OpCase("Cholesky of complex numbers", lambda x: tf.linalg.cholesky(tf.matmul(x, x, adjoint_b=True) + 4 * tf.eye(4, dtype=x.dtype)), (square,),
+                 ("complex64",), tolerance=10)  # fmt: skip
+    yield OpCase("TriangularSolve of complex numbers", lambda a, b: tf.linalg.triangular_solve(tf.linalg.band_part(a, -1, 0) + 4 * tf.eye(4, dtype=a.dtype), b),
+                 (square, compound(4, 2)), ("complex64",), tolerance=10)  # fmt: skip
+    yield OpCase("Qr of complex numbers", lambda a: tf.abs(tf.linalg.qr(a)[1]), (square,), ("complex64",), gradient=False, tolerance=20)
+
+
+def _fourier():
+    for n in (1, 5, 16, 131, 1000):
+        yield OpCase(f"FFT {n}", lambda x: [tf.signal.fft(x), tf.signal.ifft(x)], (compound(3, n),), ("complex64",))
+        yield OpCase(f"RFFT {n}", tf.signal.rfft, (real(3, n),))
+        yield OpCase(f"IRFFT {n}", lambda x, n=n: tf.signal.irfft(x, [n]), (compound(3, n // 2 + 1),), ("complex64",))
+    yield OpCase("FFT2D", lambda x: [tf.signal.fft2d(x), tf.signal.ifft2d(x)], (compound(2, 6, 5),), ("complex64",))
+    yield OpCase("FFT3D", lambda x: [tf.signal.fft3d(x), tf.signal.ifft3d(x)], (compound(3, 4, 5),), ("complex64",))
+    yield OpCase("RFFT2D", tf.signal.rfft2d, (real(3, 4, 6),))
+    yield OpCase("IRFFT2D", tf.signal.irfft2d, (compound(3, 4, 4),), ("complex64",))
+    yield OpCase("RFFT3D", tf.signal.rfft3d, (real(3, 4, 6),), gradient=False)
+    yield OpCase("IRFFT3D", tf.signal.irfft3d, (compound(3, 4, 4),), ("complex64",), gradient=False)
+    yield OpCase("RFFT cut and padded", lambda x: [tf.signal.rfft(x, [6]), tf.signal.rfft(x, [16])], (real(3, 10),), gradient=False)
+    yield OpCase("FFT of complex128", tf.signal.fft, (compound(3, 12),), ("complex128",))
+    yield OpCase("STFT", lambda x: tf.signal.stft(x, 16, 8), (real(2, 64),))
+
+
 CASES = [
     *_elementwise(),
     *_binary(),
@@ -417,4 +491,6 @@ CASES = [
     *_contractions(),
     *_losses(),
     *_linear_algebra(),
+    *_complex(),
+    *_fourier(),
 ]

@@ -24,16 +24,17 @@ def _as_list(result):
 
 
 def _run(function, arrays, data, where, gradient):
-    """Results and gradients of the sum of the results' squares, computed on the device `where`."""
+    """Results and gradients of the sum of the results' squared magnitudes, computed on the device `where`."""
     with tf.device(where):
         tensors = [tf.constant(a) for a in arrays]
-        watched = [t for t, d in zip(tensors, data) if d and t.dtype.is_floating]
+        watched = [t for t, d in zip(tensors, data) if d and (t.dtype.is_floating or t.dtype.is_complex)]
         with tf.GradientTape() as tape:
             tape.watch(watched)
             results = _as_list(function(*tensors))
             if not gradient:
                 return results, []
-            loss = tf.add_n([tf.reduce_sum(tf.square(tf.cast(r, tf.float32))) for r in results if r.dtype.is_floating])
+            parts = [p for r in results for p in ([tf.math.real(r), tf.math.imag(r)] if r.dtype.is_complex else [r])]
+            loss = tf.add_n([tf.reduce_sum(tf.square(tf.cast(p, tf.float32))) for p in parts if p.dtype.is_floating])
         gradients = [g for g in tape.gradient(loss, watched) if g is not None]
         return results, [tf.convert_to_tensor(g) for g in gradients]
 
@@ -44,7 +45,8 @@ def _assert_close(actual, expected, tolerance, what):
     if not np.issubdtype(expected.dtype, np.inexact) and expected.dtype != tf.bfloat16.as_numpy_dtype:
         np.testing.assert_array_equal(actual, expected, err_msg=what)
         return
-    actual, expected = actual.astype(np.float64), expected.astype(np.float64)
+    widest = np.complex128 if np.iscomplexobj(expected) else np.float64
+    actual, expected = actual.astype(widest), expected.astype(widest)
     finite = np.abs(expected[np.isfinite(expected)])
     scale = max(1e-3, finite.max()) if finite.size else 1.0
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what)
@@ -55,7 +57,7 @@ def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement, not_on_refer
     if case.not_on_reference:
         not_on_reference(case.not_on_reference)
     arrays, data = _inputs(case, dtype)
-    gradient = case.gradient and tf.as_dtype(dtype).is_floating
+    gradient = case.gradient and not tf.as_dtype(dtype).is_integer
     reference = tf.function(case.function, jit_compile=True) if case.compiled_reference else case.function
     expected, expected_gradients = _run(reference, arrays, data, "/CPU:0", gradient)
     try:
