@@ -94,6 +94,21 @@ void BroadcastScalarOperands(xla::HloModule& module) {
   }
 }
 
+// XLA's simplifier makes one bitcast of two in a row, and a wrong one where an element's size changes twice.
+void SeparateBitcasts(xla::HloModule& module) {
+  const auto changes_size = [](const xla::HloInstruction* instruction) {
+    return instruction->opcode() == xla::HloOpcode::kBitcastConvert && instruction->shape().dimensions() != instruction->operand(0)->shape().dimensions();
+  };
+  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
+    for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
+      if (!changes_size(instruction) || !changes_size(instruction->operand(0))) continue;
+      xla::HloInstruction* inner = instruction->mutable_operand(0);
+      xla::HloInstruction* barrier = computation->AddInstruction(xla::HloInstruction::CreateUnary(inner->shape(), xla::HloOpcode::kOptimizationBarrier, inner));
+      ThrowIfError(instruction->ReplaceOperandWith(0, barrier), "XLA passes");
+    }
+  }
+}
+
 xla::AlgebraicSimplifierOptions SimplifierOptions() {
   xla::AlgebraicSimplifierOptions options;
   options.set_is_layout_sensitive(false);
@@ -152,6 +167,7 @@ void RunPasses(xla::HloModule& module) {
   prepare.AddPass<xla::DotDecomposer>();
   prepare.AddPass<xla::ZeroSizedHloElimination>();
   Run(prepare, module);
+  SeparateBitcasts(module);
 
   xla::HloPassFix<xla::HloPassPipeline> simplify("simplify");
   simplify.AddPass<xla::AlgebraicSimplifier>(SimplifierOptions());

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -21,6 +22,7 @@
 #include "hlo/module.h"
 #include "hlo/passes.h"
 #include "hlo/program_text.h"
+#include "hlo/random_module.h"
 #include "hlo/test_inputs.h"
 #include "program/limits.h"
 #include "types/error.h"
@@ -34,6 +36,8 @@ struct Options {
   std::string device;  // as an entry of TFVK_VISIBLE_DEVICES; "reference": the evaluator after all passes; "none": compile only
   std::map<int, std::string> input_files;
   uint64_t seed = 1;
+  int random = 0;          // modules to draw instead of reading files
+  std::string keep = ".";  // where those that do not agree go
   int repeat = 3;
   bool print_hlo = false, print_ir = false, print_program = false, no_fuse = false, tf32 = false, quiet = false, time = false;
   std::optional<double> tolerance;
@@ -131,8 +135,9 @@ bool RunOnVulkan(const ir::Graph& graph, const Signature& signature, const Bytes
   const Timer compile_time;
   program::Program program =
       compiler::Compile(graph, device ? program::LimitsOf(device->plan()) : kernels::DeviceLimits{}, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse});
-  fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
-             LaunchCount(program), program.temporary_bytes);
+  if (options.random == 0)
+    fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
+               LaunchCount(program), program.temporary_bytes);
   if (options.print_program) fmt::print("{}", ToText(program));
   if (!device) return true;
 
@@ -147,14 +152,13 @@ bool RunOnVulkan(const ir::Graph& graph, const Signature& signature, const Bytes
   bool agrees = Report(signature, expected, run.outputs, tolerance, "", options.quiet);
   double best = first;
   for (int i = 1; i < options.repeat; ++i) best = std::min(best, RunOnDevice(*device, executable, inputs, false).milliseconds);
-  fmt::print("  device {:.2f} ms at first, {:.3f} ms at best\n", first, best);
+  if (options.random == 0) fmt::print("  device {:.2f} ms at first, {:.3f} ms at best\n", first, best);
   if (!aliased) return agrees;
   const Bytes in_place = RunOnDevice(*device, executable, inputs, /*in_place=*/true).outputs;
   return Report(signature, expected, in_place, tolerance, " in place", true) && agrees;
 }
 
-bool RunFile(const std::string& path, const Options& options) {
-  const std::string text = ReadFile(path);
+bool RunModule(const std::string& text, const Options& options) {
   const TestDirectives directives = ReadDirectives(text);
   const ModulePtr reference = ModuleFromText(text);
   const ModulePtr module = Clone(*reference);
@@ -166,7 +170,7 @@ bool RunFile(const std::string& path, const Options& options) {
   const std::unique_ptr<ir::Graph> graph = Import(*module);
   if (options.print_ir) fmt::print("{}\n", ir::ToText(*graph));
   ir::Verify(*graph);
-  fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
+  if (options.random == 0) fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
   if (options.device == "none") return RunOnVulkan(*graph, {}, {}, {}, 0, options);
 
   const Signature signature = SignatureOf(*reference);
@@ -178,7 +182,9 @@ bool RunFile(const std::string& path, const Options& options) {
 }
 
 void AddOptions(CLI::App& app, Options& options) {
-  app.add_option("file", options.files, "HLO text files")->required()->check(CLI::ExistingFile);
+  app.add_option("file", options.files, "HLO text files")->check(CLI::ExistingFile);
+  app.add_option("--random", options.random, "draw this many modules at random, the first with --seed, instead of reading files");
+  app.add_option("--keep", options.keep, "the folder for random modules that do not agree")->check(CLI::ExistingDirectory)->capture_default_str();
   app.add_option("--device", options.device,
                  "index, part of the name or UUID of a Vulkan device; `reference`: the evaluator after all passes instead; `none`: only compile");
   app.add_option_function<std::vector<std::string>>(
@@ -204,6 +210,40 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_flag("-q,--quiet", options.quiet, "print only the outputs that differ");
 }
 
+struct Counts {
+  int files = 0, differing = 0, failed = 0;
+};
+
+void Run(const std::string& text, const Options& options, Counts& counts) {
+  ++counts.files;
+  try {
+    if (!RunModule(text, options)) ++counts.differing;
+  } catch (const Error& error) {
+    fmt::print("  FAILED: {}\n", error.what());
+    ++counts.failed;
+  }
+  std::fflush(stdout);
+}
+
+// Each module is a file while it runs, so that a crash leaves it behind.
+void RunRandom(Options options, Counts& counts) {
+  options.quiet = true;
+  options.repeat = 1;
+  const uint64_t first = options.seed;
+  for (uint64_t seed = first; seed < first + options.random; ++seed) {
+    const std::string text = RandomModule(seed), path = fmt::format("{}/random_{}.hlo", options.keep, seed);
+    std::ofstream(path) << text;
+    const Counts before = counts;
+    options.seed = seed;
+    Run(text, options, counts);
+    if (counts.differing == before.differing && counts.failed == before.failed) {
+      std::remove(path.c_str());
+    } else {
+      fmt::print("{}\n", path);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tfvk::hlo
 
@@ -211,22 +251,20 @@ int main(int argc, char** argv) {
   tfvk::hlo::Options options;
   CLI::App app(
       "Compiles HLO text files, runs each on a Vulkan device and on XLA's HloEvaluator, and compares. Comments in a file tell what inputs suit it: "
-      "`// input 3: range 0 7`, `// input *: positive` (small, positive, range LOW HIGH, bits, special), `// tolerance: 1e-3`. "
+      "`// input 3: range 0 7`, `// input *: positive` (small, positive, range LOW HIGH, bits, special), `// tolerance: 1e-3`. --random COUNT runs modules "
+      "drawn at random and keeps those that do not agree. "
       "Exit status: 0 all agree, 1 some differ, 2 some could not be run.");
   tfvk::hlo::AddOptions(app, options);
   CLI11_PARSE(app, argc, argv);
-  int differing = 0, failed = 0;
+  if (options.files.empty() == (options.random == 0)) return app.exit(CLI::ValidationError("either files or --random"));
+  tfvk::hlo::Counts counts;
   for (const std::string& file : options.files) {
     fmt::print("{}\n", file);
-    try {
-      if (!tfvk::hlo::RunFile(file, options)) ++differing;
-    } catch (const tfvk::Error& error) {
-      fmt::print("  FAILED: {}\n", error.what());
-      ++failed;
-    }
-    std::fflush(stdout);
+    tfvk::hlo::Run(tfvk::hlo::ReadFile(file), options, counts);
   }
-  fmt::print("{} of {} files agree, {} differ, {} could not be run\n", options.files.size() - differing - failed, options.files.size(), differing, failed);
+  if (options.random != 0) tfvk::hlo::RunRandom(options, counts);
+  const auto [files, differing, failed] = counts;
+  fmt::print("{} of {} modules agree, {} differ, {} could not be run\n", files - differing - failed, files, differing, failed);
   std::fflush(stdout);
   // The device is never closed: by the time static objects go, a driver may have unloaded itself.
   std::_Exit(failed != 0 ? 2 : differing != 0 ? 1 : 0);

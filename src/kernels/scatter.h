@@ -5,7 +5,8 @@
 
 namespace tfvk::kernels {
 
-// StableHLO's scatter. Results may share memory with the inputs (the compiler copies the inputs there first, or aliases them).
+// XLA's scatter: a window that does not lie inside the input is dropped whole. Results may share memory with the inputs (the compiler copies the inputs there
+// first, or aliases them).
 struct ScatterSpec {
   std::string name;
   Shape input, indices, updates;

@@ -73,8 +73,15 @@ Value ScatterLayout::Slot(Emitter& e, Value update) const {
     const bool addressed = component_of_input_[d] >= 0;
     if (!addressed && whole_slots_) continue;
     Value position = addressed ? Component(e, update_index, component_of_input_[d]) : b.U32(0);
+    if (addressed) {
+      const Value size = b.Convert(e.SizeOf(spec_.input[d]), position.dtype());
+      inside = inside && position < size;
+      // As in XLA, a window that lies only partly inside is dropped whole.
+      if (!whole_slots_ && window_of_input_[d] >= 0) {
+        inside = inside && size - position >= b.Convert(e.SizeOf(spec_.updates[window_of_input_[d]]), position.dtype());
+      }
+    }
     if (!whole_slots_ && window_of_input_[d] >= 0) position = position + b.Convert(update_index[window_of_input_[d]], position.dtype());
-    if (addressed) inside = inside && position < b.Convert(e.SizeOf(spec_.input[d]), position.dtype());
     slot.push_back(b.Convert(position, DType::kU32));
   }
   return b.Select(inside, e.Linearize(slots_, slot), b.U32(kNoSlot));

@@ -37,7 +37,7 @@ struct Case {
   int64_t index_vector_dim = 0;
 };
 
-// StableHLO's scatter, update by update.
+// XLA's scatter, update by update.
 template <class T, class I>
 void Reference(const Case& c, std::vector<T>& result, const std::vector<I>& indices, const std::vector<T>& updates, const std::function<T(T, T)>& combine) {
   for (int64_t u = 0; u < Count(c.updates); ++u) {
@@ -47,16 +47,23 @@ void Reference(const Case& c, std::vector<T>& result, const std::vector<I>& indi
       if (!Has(c.update_window_dims, static_cast<int64_t>(d))) batch.push_back(update[d]);
     }
     size_t next_window = 0;
+    Sizes start(c.input.size(), 0), window;
     for (size_t d = 0; d < c.input.size(); ++d) {
-      target.push_back(Has(c.inserted_window_dims, static_cast<int64_t>(d)) ? 0 : update[c.update_window_dims[next_window++]]);
+      const bool inserted = Has(c.inserted_window_dims, static_cast<int64_t>(d));
+      const int64_t dim = inserted ? -1 : c.update_window_dims[next_window++];
+      target.push_back(inserted ? 0 : update[dim]);
+      window.push_back(inserted ? 1 : c.updates[dim]);
     }
     for (size_t k = 0; k < c.scatter_dims.size(); ++k) {
       Sizes at = batch;
       if (c.index_vector_dim < static_cast<int64_t>(c.indices.size())) at.insert(at.begin() + c.index_vector_dim, static_cast<int64_t>(k));
-      target[c.scatter_dims[k]] += static_cast<int64_t>(indices[Linear(c.indices, at)]);
+      start[c.scatter_dims[k]] += static_cast<int64_t>(indices[Linear(c.indices, at)]);
     }
     bool inside = true;
-    for (size_t d = 0; d < target.size(); ++d) inside = inside && target[d] >= 0 && target[d] < c.input[d];
+    for (size_t d = 0; d < target.size(); ++d) {
+      inside = inside && start[d] >= 0 && start[d] <= c.input[d] - window[d];
+      target[d] += start[d];
+    }
     if (inside) result[Linear(c.input, target)] = combine(result[Linear(c.input, target)], updates[u]);
   }
 }
