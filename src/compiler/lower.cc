@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/arith.h"
 #include "types/error.h"
 
 namespace tfvk::compiler {
@@ -75,7 +76,12 @@ kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, accumulated, shape](Emitter& e, const Index& index, const std::vector<spirv::Value>& values) {
     ElementEmitter elements(e, fusion.members, operands);
-    for (size_t i = 0; i < accumulated.size(); ++i) elements.Bind(accumulated[i], elements.Rounded(values[i], accumulated[i].type().dtype));
+    for (size_t i = 0; i < accumulated.size(); ++i) {
+      // Products are summed in 32 bits, beyond the range of narrow integers.
+      const DType dtype = accumulated[i].type().dtype;
+      elements.Bind(accumulated[i],
+                    IsInteger(dtype) ? kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, values[i]) : elements.Rounded(values[i], dtype));
+    }
     const Position at = Positions::Of(shape, index);
     std::vector<spirv::Value> results;
     for (Value v : fusion.outputs) results.push_back(elements.Element(v, at));

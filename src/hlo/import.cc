@@ -48,7 +48,6 @@ std::vector<ir::TensorType> ComputationImporter::ResultTypes(const xla::HloInstr
   std::vector<ir::TensorType> types;
   for (const xla::Shape* leaf : Leaves(instruction.shape())) {
     types.push_back(TypeOf(*leaf, [&] { return Describe(instruction); }));
-    if (elementwise_shape_ != nullptr) types.back().shape = *elementwise_shape_;
   }
   return types;
 }
@@ -85,19 +84,6 @@ Values ComputationImporter::Run(const xla::HloComputation& computation, const st
     values_[instruction] = std::move(values);
   }
   return values_.at(computation.root_instruction());
-}
-
-Values ComputationImporter::RunElementwise(const xla::HloComputation& computation, const std::vector<Values>& arguments, const Shape& shape) {
-  for (const xla::HloInstruction* instruction : computation.instructions()) {
-    const bool scalar = instruction->shape().IsArray() && instruction->shape().dimensions().empty();
-    if (!scalar || (!instruction->IsElementwise() && !instruction->IsConstant() && instruction->opcode() != xla::HloOpcode::kParameter)) {
-      FailUnimplemented(*instruction);
-    }
-  }
-  const Shape* outer = std::exchange(elementwise_shape_, &shape);
-  Values results = Run(computation, arguments);
-  elementwise_shape_ = outer;
-  return results;
 }
 
 Values ComputationImporter::Convert(const xla::HloInstruction& instruction, const std::vector<Values>& arguments) {

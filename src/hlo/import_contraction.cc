@@ -131,8 +131,6 @@ std::optional<Values> ComputationImporter::ConvertControlFlow(const xla::HloInst
       return ComputationImporter(graph_).Run(*instruction.to_apply(), arguments());
     case Opcode::kFusion:
       return ComputationImporter(graph_).Run(*instruction.fused_instructions_computation(), arguments());
-    case Opcode::kMap:
-      return ComputationImporter(graph_).RunElementwise(*instruction.to_apply(), arguments(), ResultType(instruction).shape);
     case Opcode::kWhile:
       return AddNode(ir::Op::kWhile, instruction, OperandValues(instruction), {}, Regions({instruction.while_condition(), instruction.while_body()}));
     case Opcode::kConditional:

@@ -32,8 +32,6 @@ class ComputationImporter {
 
   // The root's values, given the flattened values of each parameter.
   Values Run(const xla::HloComputation& computation, const std::vector<Values>& arguments);
-  // As above for a computation on scalars that is applied to every element of tensors of one shape.
-  Values RunElementwise(const xla::HloComputation& computation, const std::vector<Values>& arguments, const Shape& shape);
 
  private:
   Values Convert(const xla::HloInstruction& instruction, const std::vector<Values>& arguments);
@@ -63,7 +61,6 @@ class ComputationImporter {
   ir::Value ConvertTo(DType dtype, ir::Value value, const xla::HloInstruction& instruction);
 
   ir::Graph& graph_;
-  const Shape* elementwise_shape_ = nullptr;  // in RunElementwise: the shape that scalars stand for
   std::unordered_map<const xla::HloInstruction*, Values> values_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "hlo/expand_fft.h"
 #include "hlo/flatten_conditionals.h"
+#include "hlo/inline_maps.h"
 #include "hlo/split_complex.h"
 #include "hlo/status.h"
 #include "xla/comparison_util.h"
@@ -158,6 +159,7 @@ void RunPasses(xla::HloModule& module) {
   complex.AddPass<xla::HloDCE>();
   complex.AddPass<xla::ZeroSizedHloElimination>();
   Run(complex, module);
+  InlineMaps(module);
   SplitComplex(module);
   FlattenConditionals(module);
 

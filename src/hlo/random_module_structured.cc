@@ -8,6 +8,9 @@
 namespace tfvk::hlo {
 namespace {
 
+// A sum that is kept in 16 bits says little about its last terms.
+bool IsNarrow(const std::string& type) { return type == "f16" || type == "bf16"; }
+
 std::string Pair(int64_t low, int64_t high) { return std::to_string(low) + "_" + std::to_string(high); }
 
 // A window over one dimension, in the words of HLO's text.
@@ -267,8 +270,7 @@ void RandomModuleWriter::AddReduce() {
     }
   }
   const RandomValue initial = Identity(operation, x.type);  // XLA may drop any other where one element is reduced
-  const bool narrow = x.type == "f16" || x.type == "bf16";
-  if (rounds && narrow && reduced > 300) return;  // a sum kept in 16 bits says little
+  if (rounds && IsNarrow(x.type) && reduced > 8) return;
   Tame(Add(x.type, shape, "reduce(" + x.name + ", " + initial.name + "), dimensions=" + Braces(dims) + ", to_apply=" + Combiner(operation, x.type),
            x.exact && !rounds, x.roundings + 2 * rounds, rounds ? x.magnitude * static_cast<double>(std::max<int64_t>(reduced, 1)) : x.magnitude));
 }
@@ -320,6 +322,7 @@ void RandomModuleWriter::AddReduceWindow() {
     }
   }
   if (CountOf(window.output) > 6000 || CountOf(window.output) * window.elements > 200000) return;
+  if (rounds && IsNarrow(x.type) && window.elements > 8) return;
   const RandomValue initial = OneIn(2) ? Identity(operation, x.type) : Constant(x.type, 1);
   Tame(Add(x.type, window.output, "reduce-window(" + x.name + ", " + initial.name + "), " + window.Text() + ", to_apply=" + Combiner(operation, x.type),
            x.exact && !rounds, x.roundings + 2 * rounds, rounds ? (x.magnitude + 1) * static_cast<double>(window.elements) : x.magnitude));
@@ -413,6 +416,7 @@ void RandomModuleWriter::AddDot() {
     if (owner[i] < 0) shape.push_back(right[i]);
   }
   if (right.size() > 5 || shape.size() > 5 || CountOf(right) > 6000 || CountOf(shape) * contracted > 300000 || CountOf(shape) > 6000) return;
+  if (IsNarrow(x.type) && contracted > 16) return;
   const RandomValue y = Source(x.type, right);
   if (!IsIntegerType(x.type) && !MayRound(y, 2)) return;
   const bool whole = IsIntegerType(x.type);
@@ -444,7 +448,7 @@ void RandomModuleWriter::AddConvolution() {
   shape.insert(shape.end(), window.output.begin(), window.output.end());
   shape.push_back(outputs);
   const int64_t products = window.elements * (features / groups);
-  if (CountOf(shape) * products > 300000 || CountOf(shape) > 6000) return;
+  if (CountOf(shape) * products > 300000 || CountOf(shape) > 6000 || (IsNarrow(x.type) && products > 16)) return;
   const RandomValue filter = IsIntegerType(x.type) ? Spread(Constant(x.type, static_cast<double>(Between(-1, 1))), kernel) : Source(x.type, kernel);
   if (!IsIntegerType(x.type) && !MayRound(filter, 2)) return;
   const bool whole = IsIntegerType(x.type);

@@ -17,6 +17,7 @@ struct RandomValue {
   bool exact = true;     // no rounding has touched it
   int roundings = 0;     // in a row, at most
   double magnitude = 4;  // a bound of most elements, of floats and complex numbers
+  bool parameter = false;
 };
 
 inline bool IsFloatType(const std::string& type) { return type == "f16" || type == "bf16" || type == "f32" || type == "f64"; }

@@ -37,8 +37,11 @@ class OpDoorKernel : public tensorflow::OpKernel {
   std::unique_ptr<GenericOp> op_;
 };
 
-// DEFAULT kernels of these compute on device memory from the CPU.
-bool MustOverride(const std::string& op) { return op == "AssignAddVariableOp" || op == "AssignSubVariableOp"; }
+// TensorFlow's GPU kernels of XLA's own operations look for an XLA compiler of this platform.
+bool IsXlaOperation(const std::string& op) { return op.rfind("Xla", 0) == 0; }
+
+// DEFAULT kernels of the others compute on device memory from the CPU.
+bool MustOverride(const std::string& op) { return op == "AssignAddVariableOp" || op == "AssignSubVariableOp" || IsXlaOperation(op); }
 
 // Ops whose meaning tf2xla drops (checks, prints) or that are its own launchers.
 bool IsLeftToTensorFlow(const std::string& op) {
@@ -87,6 +90,7 @@ class Registration {
   void AddDeviceForm(const KernelDef& xla_kernel, const OpDef& op, const std::string& attribute, const TypeSet& excluded) {
     auto kernel = std::make_unique<KernelDef>(xla_kernel);
     kernel->set_device_type(DeviceType());
+    if (IsXlaOperation(op.name())) kernel->set_priority(1);
     for (const auto& constraint : xla_kernel.constraint()) {
       TypeSet types;
       for (const tensorflow::DataType type : ConstraintTypes(xla_kernel, constraint.name())) {

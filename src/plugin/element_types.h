@@ -16,14 +16,17 @@ inline std::optional<DType> DTypeOf(tensorflow::DataType type) {
     case tensorflow::DT_BOOL:
       return DType::kBool;
     case tensorflow::DT_INT8:
+    case tensorflow::DT_QINT8:
       return DType::kS8;
     case tensorflow::DT_INT16:
       return DType::kS16;
     case tensorflow::DT_INT32:
+    case tensorflow::DT_QINT32:
       return DType::kS32;
     case tensorflow::DT_INT64:
       return DType::kS64;
     case tensorflow::DT_UINT8:
+    case tensorflow::DT_QUINT8:
       return DType::kU8;
     case tensorflow::DT_UINT16:
       return DType::kU16;

@@ -1,4 +1,4 @@
-"""Every case of op_cases.py on the device and on the CPU: results and gradients agree."""
+"""Every case of op_cases.py and op_cases_raw.py on the device and on the CPU: results and gradients agree."""
 
 import zlib
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
+from op_cases_raw import RAW_CASES
 
 
 def _inputs(case, dtype):
@@ -27,7 +28,7 @@ def _run(function, arrays, data, where, gradient):
     """Results and gradients of the sum of the results' squared magnitudes, computed on the device `where`."""
     with tf.device(where):
         tensors = [tf.constant(a) for a in arrays]
-        watched = [t for t, d in zip(tensors, data) if d and (t.dtype.is_floating or t.dtype.is_complex)]
+        watched = [t for t, d in zip(tensors, data) if gradient and d and (t.dtype.is_floating or t.dtype.is_complex)]
         with tf.GradientTape() as tape:
             tape.watch(watched)
             results = _as_list(function(*tensors))
@@ -52,7 +53,7 @@ def _assert_close(actual, expected, tolerance, what):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what)
 
 
-@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES for d in c.dtypes])
+@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES + RAW_CASES for d in c.dtypes])
 def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement, not_on_reference):
     if case.not_on_reference:
         not_on_reference(case.not_on_reference)
