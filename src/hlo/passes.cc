@@ -5,7 +5,9 @@
 #include "hlo/expand_fft.h"
 #include "hlo/flatten_conditionals.h"
 #include "hlo/inline_maps.h"
+#include "hlo/random_state.h"
 #include "hlo/split_complex.h"
+#include "hlo/static_shapes.h"
 #include "hlo/status.h"
 #include "xla/comparison_util.h"
 #include "xla/hlo/ir/hlo_computation.h"
@@ -149,9 +151,11 @@ void Expand(xla::HloModule& module) {
   BroadcastScalarOperands(module);
 }
 
-void RunPasses(xla::HloModule& module) {
+bool RunPasses(xla::HloModule& module) {
   Verify(module);
+  MakeShapesStatic(module);
   Expand(module);
+  const bool takes_random_state = ThreadRandomState(module);
 
   xla::HloPassPipeline complex("complex");  // the evaluator has what these remove
   complex.AddPass<FftExpander>();
@@ -188,6 +192,7 @@ void RunPasses(xla::HloModule& module) {
   finish.AddPass<xla::HloDCE>();
   Run(finish, module);
   Verify(module);
+  return takes_random_state;
 }
 
 }  // namespace tfvk::hlo

@@ -11,7 +11,8 @@ namespace tfvk::hlo {
 // Throws Error with the code and message of XLA's status.
 void Expand(xla::HloModule& module);
 
-// Expand, then simplification to a fixed point: what Import takes. Verifies the module first and last.
-void RunPasses(xla::HloModule& module);
+// Expand, then simplification to a fixed point: what Import takes. Verifies the module first and last. Returns whether the entry computation got one more
+// parameter, the last: the random state of random_state.h.
+bool RunPasses(xla::HloModule& module);
 
 }  // namespace tfvk::hlo

@@ -47,6 +47,9 @@ class Executable {
   virtual int launch_count() const = 0;
   // A readable description, for dumps.
   virtual std::string Describe() const { return {}; }
+
+  // There is one more parameter, the last: 16 bytes that must be others at each run (hlo/random_state.h).
+  bool takes_random_state = false;
 };
 
 struct DeviceBytes {

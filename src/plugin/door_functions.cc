@@ -45,7 +45,7 @@ std::string IdentityOf(const NameAttrList& function, const tensorflow::FunctionL
 // The call of one function.
 class FunctionKernel : public tensorflow::OpKernel {
  public:
-  FunctionKernel(tensorflow::OpKernelConstruction* construction, const NameAttrList& function, std::string identity, std::vector<int> constants,
+  FunctionKernel(tensorflow::OpKernelConstruction* construction, const NameAttrList& function, std::string identity, uint64_t seed, std::vector<int> constants,
                  std::vector<int> variables)
       : OpKernel(construction) {
     callable_.name = function.name();
@@ -53,6 +53,7 @@ class FunctionKernel : public tensorflow::OpKernel {
     callable_.identity = std::move(identity);
     callable_.constants = std::move(constants);
     callable_.variables = std::move(variables);
+    callable_.random_states = std::make_shared<RandomStates>(seed);
     callable_.lower = [function](XlaCompiler& compiler, const XlaCompiler::CompileOptions& options, std::vector<XlaCompiler::Argument>& arguments,
                                  XlaCompiler::CompilationResult* result) { return compiler.CompileFunction(options, function, arguments, result); };
   }
@@ -91,8 +92,8 @@ class FunctionKernelCreator : public tensorflow::XlaKernelCreator {
     tensorflow::OpKernelConstruction construction(tensorflow::DeviceType(device->device_type()), device,
                                                   device->GetAllocator(tensorflow::AllocatorAttributes()), runtime, device->resource_manager(), properties,
                                                   inputs, outputs, runtime->graph_def_version(), &status);
-    *kernel = std::make_unique<FunctionKernel>(&construction, function, IdentityOf(function, *runtime->GetFunctionLibraryDefinition()), std::move(constants),
-                                               std::move(variables));
+    *kernel = std::make_unique<FunctionKernel>(&construction, function, IdentityOf(function, *runtime->GetFunctionLibraryDefinition()),
+                                               SeedOf(function.name(), *runtime->GetFunctionLibraryDefinition()), std::move(constants), std::move(variables));
     return status;
   }
 };

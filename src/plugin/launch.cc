@@ -1,5 +1,6 @@
 #include "plugin/launch.h"
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -236,6 +237,13 @@ class Call {
       tensorflow::Var* variable = variable_of_input_[input];
       arguments.parameters.push_back(BytesOf(variable != nullptr ? *variable->tensor() : *inputs_[input]));
     }
+    Tensor random_state;
+    if (compilation_->executable->takes_random_state) {
+      TF_RETURN_IF_ERROR(context_->allocate_temp(tensorflow::DT_UINT64, TensorShape({2}), &random_state));
+      const std::array<uint64_t, 2> state = NextRandomState();
+      device_.Upload(BytesOf(random_state).address, state.data(), sizeof state);
+      arguments.parameters.push_back(BytesOf(random_state));
+    }
     std::vector<std::pair<tensorflow::Var*, Tensor>> replaced;
     for (size_t i = 0; i < compilation_->results.size(); ++i) {
       DeviceBytes bytes;
@@ -256,6 +264,12 @@ class Call {
       variable->is_initialized = true;
     }
     return absl::OkStatus();
+  }
+
+  // Single ops share one sequence.
+  std::array<uint64_t, 2> NextRandomState() const {
+    static auto* const shared = new RandomStates(0);
+    return callable_.random_states != nullptr ? callable_.random_states->Next() : shared->Next();
   }
 
   // The memory of the executable's output `i`. A variable whose buffer nobody else holds keeps it where the executable allows; other variables get a
@@ -284,7 +298,8 @@ class Call {
   bool MayUpdateInPlace(size_t output, int input, const Tensor& value) const {
     const std::vector<int>& aliases = compilation_->executable->aliases();
     if (output >= aliases.size() || aliases[output] < 0) return false;
-    return compilation_->interface.input_mapping[aliases[output]] == input && value.RefCountIsOne();
+    return aliases[output] < static_cast<int>(compilation_->interface.input_mapping.size()) &&
+           compilation_->interface.input_mapping[aliases[output]] == input && value.RefCountIsOne();
   }
 
   tensorflow::OpKernelContext* const context_;

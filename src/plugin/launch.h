@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "plugin/random_states.h"
 #include "tensorflow/compiler/tf2xla/xla_compiler.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
@@ -24,6 +26,7 @@ struct Callable {
   std::function<absl::Status(tensorflow::XlaCompiler&, const tensorflow::XlaCompiler::CompileOptions&, std::vector<tensorflow::XlaCompiler::Argument>&,
                              tensorflow::XlaCompiler::CompilationResult*)>
       lower;
+  std::shared_ptr<RandomStates> random_states;  // of functions
 };
 
 // Computes the context's outputs and updates its variables; all work is queued on the context's device when this returns. Variables that nobody else holds are

@@ -231,8 +231,10 @@ class ReferenceDevice : public Device {
   void Wait(Ticket ticket) override { queue_.Wait(ticket); }
 
   std::shared_ptr<Executable> Compile(hlo::ModulePtr module, const CompileOptions&) override {
-    hlo::RunPasses(*module);
-    return std::make_shared<ReferenceExecutable>(std::move(module));
+    const bool takes_random_state = hlo::RunPasses(*module);
+    auto executable = std::make_shared<ReferenceExecutable>(std::move(module));
+    executable->takes_random_state = takes_random_state;
+    return executable;
   }
   std::shared_ptr<Executable> Compile(const ir::Graph&, const CompileOptions&) override {
     Fail(ErrorCode::kUnimplemented, "[reference back end] Only HLO modules can be run here, not graphs");

@@ -118,8 +118,10 @@ class VulkanDevice : public Device {
   void Wait(Ticket ticket) override { device_.queue().Wait(ticket); }
 
   std::shared_ptr<Executable> Compile(hlo::ModulePtr module, const CompileOptions& options) override {
-    hlo::RunPasses(*module);
-    return Compile(*hlo::Import(*module), options);
+    const bool takes_random_state = hlo::RunPasses(*module);
+    std::shared_ptr<Executable> executable = Compile(*hlo::Import(*module), options);
+    executable->takes_random_state = takes_random_state;
+    return executable;
   }
   std::shared_ptr<Executable> Compile(const ir::Graph& graph, const CompileOptions& options) override {
     compiler::CompileOptions choices;

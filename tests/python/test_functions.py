@@ -161,6 +161,85 @@ def test_random_in_compiled_function():
     assert abs(sample.mean()) < 0.15 and 0.9 < sample.std() < 1.1
 
 
+@pytest.mark.parametrize(
+    "draw,mean,deviation",
+    [
+        (lambda: tf.random.uniform([5000]), 0.5, 0.2887),
+        (lambda: tf.random.normal([5000]), 0.0, 1.0),
+        (lambda: tf.random.truncated_normal([5000]), 0.0, 0.8796),
+        (lambda: tf.cast(tf.random.uniform([5000], 0, 10, tf.int32), tf.float32), 4.5, 2.8723),
+        (lambda: tf.nn.dropout(tf.ones([5000]), 0.5), 1.0, 1.0),
+    ],
+    ids=["uniform", "normal", "truncated normal", "integers", "dropout"],
+)
+def test_stateful_random_in_compiled_function(draw, mean, deviation):
+    f = tf.function(draw, jit_compile=True)
+    first, second = f().numpy(), f().numpy()
+    assert not np.array_equal(first, second)
+    for sample in (first, second):
+        assert abs(sample.mean() - mean) < 5 * deviation / 5000**0.5 and abs(sample.std() / deviation - 1) < 0.1
+
+
+def test_stateful_random_in_loops_and_branches():
+    def f(x):
+        drawn = tf.while_loop(lambda i, a: i < 4, lambda i, a: (i + 1, tf.tensor_scatter_nd_update(a, [[i]], tf.random.uniform([1]))), (0, tf.zeros([4])))[1]
+        return drawn, tf.cond(x > 0, lambda: tf.random.uniform([3]) + 10, lambda: tf.random.uniform([3]) - 10)
+
+    compiled = tf.function(f, jit_compile=True)
+    loop, branch = compiled(tf.constant(1.0))
+    assert len(set(loop.numpy())) == 4 and (branch.numpy() >= 10).all()
+    assert (compiled(tf.constant(-1.0))[1].numpy() < -9).all()
+
+
+def test_seeds_of_stateful_random_in_compiled_functions():
+    def draw(seed):
+        tf.random.set_seed(seed)
+        f = tf.function(lambda: tf.random.uniform([3]), jit_compile=True)
+        return [f().numpy(), f().numpy()]
+
+    np.testing.assert_array_equal(draw(7), draw(7))
+    assert not np.array_equal(draw(7), draw(8))
+
+
+def _rows(x):
+    return tf.boolean_mask(x, x[:, 0] > 0)
+
+
+@pytest.mark.parametrize(
+    "function,expected",
+    [
+        (lambda x: tf.reduce_sum(tf.boolean_mask(x, x > 0)), lambda x: x[x > 0].sum()),
+        (lambda x: tf.reduce_mean(_rows(x), 0), lambda x: x[x[:, 0] > 0].mean(0)),
+        (lambda x: tf.matmul(_rows(x), _rows(x), transpose_a=True), lambda x: x[x[:, 0] > 0].T @ x[x[:, 0] > 0]),
+        (lambda x: tf.gradients(tf.reduce_mean(tf.boolean_mask(x, x > 0) ** 2), x)[0], lambda x: np.where(x > 0, 2 * x / (x > 0).sum(), 0)),
+        (lambda x: tf.scatter_nd(tf.where(x > 0), tf.boolean_mask(x, x > 0), [4, 6]), lambda x: np.maximum(x, 0)),
+        (lambda x: tf.size(tf.unique(tf.cast(tf.reshape(x, [-1]) * 3, tf.int64))[0]), lambda x: len(np.unique((x * 3).astype(np.int64)))),
+        (lambda x: tf.reduce_sum(tf.nn.softmax(tf.boolean_mask(x, x > 0)) ** 2), lambda x: np.sum((np.exp(x[x > 0]) / np.exp(x[x > 0]).sum()) ** 2)),
+        (lambda x: tf.reduce_sum(tf.boolean_mask(x, x > 99)), lambda x: 0),
+    ],
+    ids=["mask", "rows", "matmul", "gradient", "scatter", "unique", "softmax", "none"],
+)
+def test_sizes_that_depend_on_data_inside_of_compiled_functions(function, expected, not_on_reference):
+    not_on_reference("the evaluator has its own dynamic sizes")
+    x = np.random.default_rng(3).normal(size=(4, 6)).astype(np.float32)
+    np.testing.assert_allclose(tf.function(function, jit_compile=True)(tf.constant(x)), expected(x), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.boolean_mask(x, x > 0),  # the result's size
+        lambda x: tf.reduce_sum(tf.cumsum(tf.boolean_mask(x, x > 0))),  # XLA's padder gets windows wrong
+        lambda x: tf.boolean_mask(x, x > 0)[-1],  # tf2xla counts from the end of the bound
+    ],
+    ids=["result", "window", "from the end"],
+)
+def test_sizes_that_depend_on_data_are_refused_where_they_would_be_wrong(function, not_on_reference):
+    not_on_reference("the evaluator has its own dynamic sizes")
+    with pytest.raises(tf.errors.UnimplementedError, match="HLO instruction"):
+        tf.function(function, jit_compile=True)(tf.ones([4, 6]))
+
+
 def test_eager_random_is_the_cpus(device):
     for draw in (
         lambda: tf.random.stateless_uniform([5], [3, 4]),
