@@ -76,7 +76,7 @@ std::string Difference::ToText() const {
   return text;
 }
 
-Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance) {
+Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor) {
   const size_t size = ByteSize(type.dtype);
   Difference result;
   result.elements = ElementCount(type.shape);
@@ -84,7 +84,7 @@ Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expec
     Fail(ErrorCode::kInvalidArgument, "[Compare] {} elements of {} are {} bytes, but {} were expected and {} came", result.elements, Name(type.dtype),
          result.elements * size, expected.size(), actual.size());
   }
-  const double scale = IsFloat(type.dtype) ? RootMeanSquare(type.dtype, expected) / 4 : 0;
+  const double scale = IsFloat(type.dtype) ? std::max(RootMeanSquare(type.dtype, expected) / 4, floor) : 0;
   for (int64_t i = 0; i < result.elements; ++i) {
     const uint8_t *e = &expected[i * size], *a = &actual[i * size];
     if (std::memcmp(e, a, size) == 0) continue;

@@ -19,8 +19,9 @@ struct Difference {
 };
 
 // Elements of bools and integers match when they are equal. Floats match when |actual - expected| <= tolerance * (|expected| + the root mean square of the
-// finite expected elements / 4), NaN matches NaN, infinities match themselves. Throws Error(kInvalidArgument) when the sizes in bytes are not the type's.
-Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance);
+// finite expected elements / 4, or `floor` if that is more), NaN matches NaN, infinities match themselves. Throws Error(kInvalidArgument) when the sizes in
+// bytes are not the type's.
+Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor = 0);
 
 // The relative tolerance for results that were computed from values of this dtype.
 double ToleranceOf(DType dtype);

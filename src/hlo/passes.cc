@@ -97,14 +97,18 @@ void BroadcastScalarOperands(xla::HloModule& module) {
   }
 }
 
-// XLA's simplifier makes one bitcast of two in a row, and a wrong one where an element's size changes twice.
-void SeparateBitcasts(xla::HloModule& module) {
-  const auto changes_size = [](const xla::HloInstruction* instruction) {
-    return instruction->opcode() == xla::HloOpcode::kBitcastConvert && instruction->shape().dimensions() != instruction->operand(0)->shape().dimensions();
-  };
+// XLA's simplifier makes one of two in a row, and a wrong one: of bitcasts that both change the elements' size, and of dynamic slices where a start is out of
+// range, as it adds the starts before they are clamped.
+bool AreMergedWrongly(const xla::HloInstruction& outer, const xla::HloInstruction& inner) {
+  const auto changes_size = [](const xla::HloInstruction& i) { return i.shape().dimensions() != i.operand(0)->shape().dimensions(); };
+  if (outer.opcode() != inner.opcode()) return false;
+  return outer.opcode() == xla::HloOpcode::kDynamicSlice || (outer.opcode() == xla::HloOpcode::kBitcastConvert && changes_size(outer) && changes_size(inner));
+}
+
+void KeepApart(xla::HloModule& module) {
   for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
     for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
-      if (!changes_size(instruction) || !changes_size(instruction->operand(0))) continue;
+      if (instruction->operand_count() == 0 || !AreMergedWrongly(*instruction, *instruction->operand(0))) continue;
       xla::HloInstruction* inner = instruction->mutable_operand(0);
       xla::HloInstruction* barrier = computation->AddInstruction(xla::HloInstruction::CreateUnary(inner->shape(), xla::HloOpcode::kOptimizationBarrier, inner));
       ThrowIfError(instruction->ReplaceOperandWith(0, barrier), "XLA passes");
@@ -173,7 +177,7 @@ bool RunPasses(xla::HloModule& module) {
   prepare.AddPass<xla::DotDecomposer>();
   prepare.AddPass<xla::ZeroSizedHloElimination>();
   Run(prepare, module);
-  SeparateBitcasts(module);
+  KeepApart(module);
 
   xla::HloPassFix<xla::HloPassPipeline> simplify("simplify");
   simplify.AddPass<xla::AlgebraicSimplifier>(SimplifierOptions());

@@ -10,4 +10,7 @@ namespace tfvk::hlo {
 // could tip a result (comparisons, sorts, roundings), only values that no rounding has touched go in; magnitudes of the others stay moderate.
 std::string RandomModule(uint64_t seed);
 
+// For Compare (comparison.h): what may be left of numbers that cancel.
+inline constexpr double kRandomModuleFloor = 1e-2;
+
 }  // namespace tfvk::hlo

@@ -100,13 +100,13 @@ Bytes EvaluateOnHost(const xla::HloModule& module, const Bytes& inputs) {
 }
 
 // Prints a line for each output; whether all agree.
-bool Report(const Signature& signature, const Bytes& expected, const Bytes& actual, double tolerance, const std::string& how, bool quiet) {
+bool Report(const Signature& signature, const Bytes& expected, const Bytes& actual, double tolerance, const std::string& how, const Options& options) {
   bool all = true;
   for (size_t i = 0; i < expected.size(); ++i) {
-    const Difference difference = Compare(signature.outputs[i], expected[i], actual.at(i), tolerance);
+    const Difference difference = Compare(signature.outputs[i], expected[i], actual.at(i), tolerance, options.random != 0 ? kRandomModuleFloor : 0);
     const bool agrees = difference.mismatches == 0;
     all = all && agrees;
-    if (!agrees || !quiet)
+    if (!agrees || !options.quiet)
       fmt::print("  output {} {}[{}]{}: {} {}\n", i, Name(signature.outputs[i].dtype), ElementCount(signature.outputs[i].shape), how, agrees ? "ok," : "WRONG,",
                  difference.ToText());
   }
@@ -149,13 +149,13 @@ bool RunOnVulkan(const ir::Graph& graph, const Signature& signature, const Bytes
   }
   DeviceRun run = RunOnDevice(*device, executable, inputs, /*in_place=*/false);
   const double first = run.milliseconds;
-  bool agrees = Report(signature, expected, run.outputs, tolerance, "", options.quiet);
+  bool agrees = Report(signature, expected, run.outputs, tolerance, "", options);
   double best = first;
   for (int i = 1; i < options.repeat; ++i) best = std::min(best, RunOnDevice(*device, executable, inputs, false).milliseconds);
   if (options.random == 0) fmt::print("  device {:.2f} ms at first, {:.3f} ms at best\n", first, best);
   if (!aliased) return agrees;
   const Bytes in_place = RunOnDevice(*device, executable, inputs, /*in_place=*/true).outputs;
-  return Report(signature, expected, in_place, tolerance, " in place", true) && agrees;
+  return Report(signature, expected, in_place, tolerance, " in place", options) && agrees;
 }
 
 bool RunModule(const std::string& text, const Options& options) {
@@ -177,7 +177,7 @@ bool RunModule(const std::string& text, const Options& options) {
   const Bytes inputs = Inputs(signature, directives, options);
   const double tolerance = options.tolerance.value_or(directives.tolerance.value_or(ToleranceOf(*graph)));
   const Bytes expected = options.time ? Bytes() : EvaluateOnHost(*reference, inputs);
-  if (options.device == "reference") return Report(signature, expected, EvaluateOnHost(*module, inputs), tolerance, "", options.quiet);
+  if (options.device == "reference") return Report(signature, expected, EvaluateOnHost(*module, inputs), tolerance, "", options);
   return RunOnVulkan(*graph, signature, inputs, expected, tolerance, options);
 }
 

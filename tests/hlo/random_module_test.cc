@@ -56,7 +56,7 @@ TEST_P(RandomModuleTest, AgreesWithTheEvaluator) {
   const auto expect_equal = [&](const Bytes& actual, const char* how) {
     ASSERT_EQ(expected.size(), actual.size()) << how;
     for (size_t i = 0; i < expected.size(); ++i) {
-      const Difference difference = Compare(signature.outputs[i], expected[i], actual[i], tolerance);
+      const Difference difference = Compare(signature.outputs[i], expected[i], actual[i], tolerance, kRandomModuleFloor);
       EXPECT_EQ(difference.mismatches, 0) << how << ", output " << i << ": " << difference.ToText() << "\n" << text;
     }
   };
