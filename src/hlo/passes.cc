@@ -80,6 +80,37 @@ void FoldStaticDimensionSizes(xla::HloModule& module) {
   }
 }
 
+// TopkDecomposer ends the process where a top-k's tuple is used as a whole.
+void TakeTopKApart(xla::HloModule& module) {
+  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
+    for (xla::HloInstruction* topk : computation->MakeInstructionPostOrder()) {
+      if (topk->opcode() != xla::HloOpcode::kTopK) continue;
+      const std::vector<xla::HloInstruction*> users = topk->users();
+      const bool is_root = computation->root_instruction() == topk;
+      std::vector<xla::HloInstruction*> elements;
+      for (int64_t i = 0; i < 2; ++i) {
+        elements.push_back(computation->AddInstruction(xla::HloInstruction::CreateGetTupleElement(topk->shape().tuple_shapes(i), topk, i)));
+      }
+      xla::HloInstruction* tuple = computation->AddInstruction(xla::HloInstruction::CreateTuple(elements));
+      for (xla::HloInstruction* user : users) {
+        if (user->opcode() != xla::HloOpcode::kGetTupleElement) ThrowIfError(topk->ReplaceUseWith(user, tuple), "XLA passes");
+      }
+      if (is_root) computation->set_root_instruction(tuple);
+    }
+  }
+}
+
+// A hint of how to share work between devices, of which there is one.
+void DropShardings(xla::HloModule& module) {
+  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
+    for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
+      if (instruction->opcode() != xla::HloOpcode::kCustomCall || instruction->custom_call_target() != "Sharding") continue;
+      ThrowIfError(instruction->ReplaceAllUsesWith(instruction->mutable_operand(0)), "XLA passes");
+      ThrowIfError(computation->RemoveInstruction(instruction), "XLA passes");
+    }
+  }
+}
+
 // Scalar predicates and bounds, which HLO allows, become whole tensors: the evaluator wants them so.
 void BroadcastScalarOperands(xla::HloModule& module) {
   for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
@@ -136,6 +167,8 @@ bool MayEliminate(const xla::HloInstruction* instruction) {
 }  // namespace
 
 void Expand(xla::HloModule& module) {
+  TakeTopKApart(module);
+  DropShardings(module);
   xla::HloPassPipeline pipeline("expand");
   pipeline.AddPass<xla::CallInliner>();
   pipeline.AddPass<xla::FlattenCallGraph>();

@@ -11,6 +11,13 @@ namespace {
 // A sum that is kept in 16 bits says little about its last terms.
 bool IsNarrow(const std::string& type) { return type == "f16" || type == "bf16"; }
 
+// A type that products of this one may be summed up in.
+std::string Wider(const std::string& type) {
+  if (IsNarrow(type)) return "f32";
+  if (type == "s8" || type == "s16") return "s32";
+  return type == "u8" || type == "u16" ? "u32" : type;
+}
+
 std::string Pair(int64_t low, int64_t high) { return std::to_string(low) + "_" + std::to_string(high); }
 
 // A window over one dimension, in the words of HLO's text.
@@ -420,41 +427,56 @@ void RandomModuleWriter::AddDot() {
   const RandomValue y = Source(x.type, right);
   if (!IsIntegerType(x.type) && !MayRound(y, 2)) return;
   const bool whole = IsIntegerType(x.type);
-  Tame(Add(x.type, shape,
+  Tame(Add(OneIn(3) ? Wider(x.type) : x.type, shape,
            "dot(" + x.name + ", " + y.name + "), lhs_batch_dims=" + Braces(numbers[0]) + ", rhs_batch_dims=" + Braces(numbers[2]) +
                ", lhs_contracting_dims=" + Braces(numbers[1]) + ", rhs_contracting_dims=" + Braces(numbers[3]),
            whole, whole ? 0 : std::max(x.roundings, y.roundings) + 2, x.magnitude * y.magnitude * static_cast<double>(std::max<int64_t>(contracted, 1))));
 }
 
-// One or two spatial dimensions, channels last.
+// One or two spatial dimensions, all dimensions in any order.
 void RandomModuleWriter::AddConvolution() {
   const RandomValue* found =
       Find([](const RandomValue& v) { return (v.shape.size() == 3 || v.shape.size() == 4) && v.type != "pred" && CountOf(v.shape) > 0; });
   if (found == nullptr || (!IsIntegerType(found->type) && !MayRound(*found, 2))) return;
   // The evaluator lets products of integers saturate.
   const RandomValue x = IsIntegerType(found->type) ? Small(*found) : *found;
-  const int64_t spatial = static_cast<int64_t>(x.shape.size()) - 2, features = x.shape.back();
-  const int64_t groups = OneIn(3) ? features : 1, outputs = groups * Between(1, 4);
+  const int64_t rank = static_cast<int64_t>(x.shape.size());
+  const auto label = [&](const std::string& names) {  // names: of the two other dimensions
+    const std::string ordered = names + std::string("01").substr(0, static_cast<size_t>(rank) - 2);
+    std::string result;
+    for (int64_t d : Permutation(rank)) result += ordered[static_cast<size_t>(d)];
+    return result;
+  };
+  const auto place = [](const std::string& in, char role) { return in.find(role); };
+  const std::string input = label("bf"), filter_label = label("io"), output = label("bf");
+  const int64_t batch = x.shape[place(input, 'b')], features = x.shape[place(input, 'f')];
+  const int64_t groups = OneIn(3) ? features : 1, batch_groups = groups == 1 && batch <= 8 && OneIn(4) ? batch : 1;
+  const int64_t outputs = groups * batch_groups * Between(1, 3);
   RandomWindow window;
-  Dimensions kernel;
-  for (int64_t d = 0; d < spatial; ++d) {
+  Dimensions kernel(x.shape.size()), shape(x.shape.size());
+  std::vector<std::string> reversals;
+  for (int64_t d = 0; d < rank - 2; ++d) {
+    const char role = static_cast<char>('0' + d);
     const int64_t size = Between(1, 3), dilated = OneIn(3) ? 2 : 1;
-    window.Add(x.shape[d + 1], size, Between(1, 2), Between(-1, 2), Between(0, 2), OneIn(4) ? 2 : 1, dilated);
-    kernel.push_back(size);
+    window.Add(x.shape[place(input, role)], size, Between(1, 2), Between(-1, 2), Between(0, 2), OneIn(4) ? 2 : 1, dilated);
+    kernel[place(filter_label, role)] = size;
+    shape[place(output, role)] = window.output.back();
+    reversals.push_back(OneIn(4) ? "1" : "0");
   }
-  kernel.push_back(features / groups);
-  kernel.push_back(outputs);
-  Dimensions shape = {x.shape[0]};
-  shape.insert(shape.end(), window.output.begin(), window.output.end());
-  shape.push_back(outputs);
+  kernel[place(filter_label, 'i')] = features / groups;
+  kernel[place(filter_label, 'o')] = outputs;
+  shape[place(output, 'b')] = batch / batch_groups;
+  shape[place(output, 'f')] = outputs;
   const int64_t products = window.elements * (features / groups);
   if (CountOf(shape) * products > 300000 || CountOf(shape) > 6000 || (IsNarrow(x.type) && products > 16)) return;
   const RandomValue filter = IsIntegerType(x.type) ? Spread(Constant(x.type, static_cast<double>(Between(-1, 1))), kernel) : Source(x.type, kernel);
   if (!IsIntegerType(x.type) && !MayRound(filter, 2)) return;
   const bool whole = IsIntegerType(x.type);
-  Tame(Add(x.type, shape,
-           "convolution(" + x.name + ", " + filter.name + "), " + window.Text() + ", dim_labels=" + (spatial == 1 ? "b0f_0io->b0f" : "b01f_01io->b01f") +
-               ", feature_group_count=" + std::to_string(groups),
+  const std::string text = window.Text();
+  Tame(Add(OneIn(2) ? Wider(x.type) : x.type, shape,
+           "convolution(" + x.name + ", " + filter.name + "), " + text.substr(0, text.size() - 1) + " rhs_reversal=" + Times(reversals) +
+               "}, dim_labels=" + input + "_" + filter_label + "->" + output + ", feature_group_count=" + std::to_string(groups) +
+               ", batch_group_count=" + std::to_string(batch_groups),
            whole, whole ? 0 : std::max(x.roundings, filter.roundings) + 2, x.magnitude * filter.magnitude * static_cast<double>(products)));
 }
 
