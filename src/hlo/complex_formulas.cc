@@ -31,11 +31,15 @@ Formula Sinh(const Formula& x) {
 }
 Formula Cosh(const Formula& x) { return Exp(x) * 0.5 + Exp(-x) * 0.5; }
 
-// e ^ x * cosine and sine of y without overflow of e ^ x alone; exactly real where y is 0, also for an infinite x.
+// A product that is 0 where a is, also for an infinite b.
+Formula Product(const Formula& a, const Formula& b) { return Select(a == 0.0, a, a * b); }
+
+// e ^ x * cosine and sine of y without overflow of e ^ x alone; exactly real where y is 0, also for an infinite x, and 0 where e ^ x is.
 Complex Polar(const Formula& x, const Formula& y) {
   const Formula half = Exp(x * 0.5), whole = Exp(x), large = IsInfinite(whole);
   const auto times = [&](const Formula& factor) { return Select(large, half * factor * half, whole * factor); };
-  return {Select(y == 0.0, whole, times(Cos(y))), Select(y == 0.0, y, times(Sin(y)))};
+  const Formula none = whole == 0.0;
+  return {Select((y == 0.0) | none, whole, times(Cos(y))), Select(y == 0.0, y, Select(none, whole, times(Sin(y))))};
 }
 
 }  // namespace
@@ -100,8 +104,8 @@ Complex Power(const Complex& a, const Complex& b) {
   return Select(exponent_zero, Complex{one, none}, general);
 }
 
-Complex Sin(const Complex& z) { return {Sin(z.re) * Cosh(z.im), Cos(z.re) * Sinh(z.im)}; }
-Complex Cos(const Complex& z) { return {Cos(z.re) * Cosh(z.im), -(Sin(z.re) * Sinh(z.im))}; }
+Complex Sin(const Complex& z) { return {Product(Sin(z.re), Cosh(z.im)), Product(Sinh(z.im), Cos(z.re))}; }
+Complex Cos(const Complex& z) { return {Cos(z.re) * Cosh(z.im), -Product(Sin(z.re), Sinh(z.im))}; }
 Complex Tan(const Complex& z) { return TimesMinusI(Tanh(TimesI(z))); }
 
 Complex Tanh(const Complex& z) {

@@ -115,8 +115,6 @@ class Backend {
   virtual const std::string& problem() const = 0;
   // Can every device hold and compute with this type?
   virtual bool Supports(DType dtype) const = 0;
-  // Complex numbers, FFT, and everything else that unsupported_ops.h lists.
-  virtual bool runs_every_op() const = 0;
   // Compile(ir::Graph) works, so hot ops may be registered.
   virtual bool runs_graphs() const = 0;
 };

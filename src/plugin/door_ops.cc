@@ -63,7 +63,7 @@ class Registration {
     TypeSet excluded;
     if (!MustOverride(name)) excluded = CoveredTypes(Find(known_.device, name), attribute, &covered_fully);
     if (covered_fully) return;
-    if (!ActiveBackend()->runs_every_op()) excluded.merge(UnsupportedTypes(name, &unsupported_fully));
+    excluded.merge(UnsupportedTypes(name, &unsupported_fully));
 
     const TypeSet allowed = attribute.empty() ? TypeSet{} : ConstraintTypes(xla_kernel, attribute);
     if (allowed.empty()) attribute.clear();

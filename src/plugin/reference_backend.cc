@@ -287,7 +287,6 @@ class ReferenceBackend : public Backend {
   const std::vector<std::unique_ptr<Device>>& devices() const override { return devices_; }
   const std::string& problem() const override { return problem_; }
   bool Supports(DType) const override { return true; }
-  bool runs_every_op() const override { return true; }
   bool runs_graphs() const override { return false; }
 
  private:

@@ -1,4 +1,5 @@
-// What the compiler cannot lower yet. An op named here is not registered, so TensorFlow places it on the CPU, visibly.
+// What cannot be lowered, and where tf2xla gives other results than TensorFlow. An op named here is not registered, so TensorFlow places it on the CPU,
+// visibly.
 #pragma once
 
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace tfvk::plugin {
 
-// Types of the op's primary type attribute (op_rules.h) that the compiler has no lowering for; all types when `*whole_op` is set.
+// Types of the op's primary type attribute (op_rules.h) that must run on the CPU; all types when `*whole_op` is set.
 TypeSet UnsupportedTypes(const std::string& op, bool* whole_op);
 
 }  // namespace tfvk::plugin

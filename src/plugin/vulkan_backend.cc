@@ -158,7 +158,6 @@ class VulkanBackend : public Backend {
   bool Supports(DType dtype) const override {
     return std::all_of(devices_.begin(), devices_.end(), [&](const auto& device) { return static_cast<const VulkanDevice&>(*device).Supports(dtype); });
   }
-  bool runs_every_op() const override { return false; }
   bool runs_graphs() const override { return true; }
 
  private:
