@@ -20,6 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -116,10 +117,13 @@ def test_programs(run: Run, rooms: list[str] | None = None) -> list[Path]:
     return [p for p in programs if rooms is None or p.name.removeprefix("tfvk_").removesuffix("_tests") in rooms]
 
 
-def side_by_side(check: Callable[[Path], list[Result]], paths: list[Path]) -> list[Result]:
-    """The results of a check on every path, two at a time: compiling kernels for a software driver keeps one core busy, running them all."""
+Item = TypeVar("Item")
+
+
+def side_by_side(check: Callable[[Item], list[Result]], items: list[Item]) -> list[Result]:
+    """The results of a check on every item, two at a time: compiling kernels for a software driver keeps one core busy, running them all."""
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        return [result for results in pool.map(check, paths) for result in results]
+        return [result for results in pool.map(check, items) for result in results]
 
 
 def google_test(run: Run, part: str, programs: list[Path], launcher: list[str], environment: dict[str, str]) -> list[Result]:
@@ -190,12 +194,16 @@ def drivers(run: Run) -> list[Result]:
     targets += [("nvidia", m) for m in ("118", "172")]
     if run.driver_suite == "few":
         targets = [("intel", "dg2"), ("amd", "navi31"), ("nvidia", "172")]
-    results = []
-    for vendor, model in targets:
-        report = run.results / f"drivers-{vendor}-{model}.json"
-        command = [str(folder / "gpurun"), vendor, model, str(program), "--statistics", str(report), str(modules)]
-        results.append(one_check(f"{vendor} {model}", command, run.results / f"drivers-{vendor}-{model}.log"))
-    return results
+
+    def check(target: tuple[str, str]) -> list[Result]:
+        vendor, model = target
+        log = run.log(f"drivers-{vendor}-{model}")
+        command = [str(folder / "gpurun"), vendor, model, str(program), "--statistics", str(log.with_suffix(".json")), str(modules)]
+        result = one_check(f"{vendor} {model}", command, log)
+        print(f"  {result.name}: " + "; ".join(line for line in log.read_text().splitlines() if line.startswith(("left out", "compiled"))), flush=True)
+        return [result]
+
+    return side_by_side(check, targets)
 
 
 def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int) -> list[Result]:
@@ -261,7 +269,7 @@ PARTS: dict[str, Callable[[Run], list[Result]]] = {
     "reference": reference,
     "python": python,
 }
-DEFAULT_PARTS = "layers,format,cpp,validation,new-driver,reference,python"
+DEFAULT_PARTS = "layers,format,cpp,drivers,validation,new-driver,reference,python"
 
 
 def report(rows: list[tuple[str, list[Result], float]]) -> int:

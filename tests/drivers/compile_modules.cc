@@ -2,9 +2,13 @@
 //   compile_modules [--statistics FILE] FOLDER
 // FOLDER holds .spv files (the C++ tests write theirs to the folder that TFVK_DUMP_MODULES names). Exit status 1 when the driver refuses one; modules that use
 // what the device lacks are counted and left out. FILE gets the statistics as JSON.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -29,8 +33,8 @@ using tfvk::vulkan::ResultName;
 class Compiler {
  public:
   Compiler(Instance& instance, int index);
-  // The driver's statistics of each compiled variant; throws std::runtime_error when it refuses the module.
-  nlohmann::json Compile(const std::vector<uint32_t>& words);
+  // What the driver made of the module, and its statistics of each compiled variant.
+  VkResult Compile(const std::vector<uint32_t>& words, nlohmann::json& statistics);
 
  private:
   VkDevice device_ = VK_NULL_HANDLE;
@@ -103,7 +107,7 @@ Compiler::Compiler(Instance& instance, int index) {
   Check(f_.CreatePipelineLayout(device_, &layout, nullptr, &layout_), "vkCreatePipelineLayout");
 }
 
-nlohmann::json Compiler::Compile(const std::vector<uint32_t>& words) {
+VkResult Compiler::Compile(const std::vector<uint32_t>& words, nlohmann::json& statistics) {
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
   module_info.codeSize = words.size() * sizeof(uint32_t);
@@ -121,10 +125,10 @@ nlohmann::json Compiler::Compile(const std::vector<uint32_t>& words) {
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result = f_.CreateComputePipelines(device_, VK_NULL_HANDLE, 1, &info, nullptr, &pipeline);
   f_.DestroyShaderModule(device_, module, nullptr);
-  if (result != VK_SUCCESS) throw std::runtime_error("vkCreateComputePipelines gave " + ResultName(result));
-  nlohmann::json statistics = Statistics(pipeline);
+  if (result != VK_SUCCESS) return result;
+  statistics = Statistics(pipeline);
   f_.DestroyPipeline(device_, pipeline, nullptr);
-  return statistics;
+  return result;
 }
 
 nlohmann::json Compiler::Statistics(VkPipeline pipeline) const {
@@ -165,39 +169,115 @@ std::vector<fs::path> Modules(const fs::path& folder) {
   return paths;
 }
 
-// How many modules the driver refused.
-int CompileAll(const fs::path& folder, const std::string& statistics_file) {
+// What is known of a driver's refusal, with its row in docs/troubleshooting.md; empty for one that wants looking into.
+std::string KnownFault(const tfvk::vulkan::DeviceSnapshot& device, VkResult result) {
+  const bool before_turing = device.driver_name == "NVK" && !device.features.shader_float16;
+  if (before_turing && result == VK_ERROR_UNKNOWN) return "known fault: NVK's compiler finds no free register before Turing";
+  return "";
+}
+
+// One child of this process: compiles `paths` from `first` on, at most kBatch of them, and writes a line of JSON before and after each.
+constexpr size_t kBatch = 250;
+
+void CompileBatch(const std::vector<fs::path>& paths, size_t first, std::FILE* out) {
+  const auto say = [&](const nlohmann::json& line) {
+    fmt::print(out, "{}\n", line.dump());
+    std::fflush(out);  // the next module may end this process
+  };
   Instance& instance = Instance::Get();
   if (instance.snapshots().empty()) throw std::runtime_error("no Vulkan device: " + instance.problem());
   const tfvk::vulkan::DeviceSnapshot& device = instance.snapshots()[0];
-  fmt::print("{}, {} {}\n", device.name, device.driver_name, device.driver_info);
+  say({{"device", device.name}, {"driver", device.driver_name + " " + device.driver_info}});
   Compiler compiler(instance, 0);
-  nlohmann::json report = {{"device", device.name}, {"driver", device.driver_info}};
-  std::map<std::string, int> left_out;
-  int compiled = 0, refused = 0;
-  const auto start = std::chrono::steady_clock::now();
-  for (const fs::path& path : Modules(folder)) {
-    const std::vector<uint32_t> words = ReadWords(path);
+  for (size_t i = first; i < std::min(paths.size(), first + kBatch); ++i) {
+    say({{"module", i}});
+    const std::vector<uint32_t> words = ReadWords(paths[i]);
     if (std::string missing = tfvk::testing::MissingFor(words, device); !missing.empty()) {
-      ++left_out[missing];
+      say({{"left out", missing}});
       continue;
     }
-    fmt::print("{}\n", path.filename().string());
-    std::fflush(stdout);  // names the module if the driver crashes
-    try {
-      report["modules"][path.stem().string()] = compiler.Compile(words);
-      ++compiled;
-    } catch (const std::exception& error) {
-      ++refused;
-      fmt::print("  REFUSED: {}\n", error.what());
+    nlohmann::json statistics;
+    const VkResult result = compiler.Compile(words, statistics);
+    const std::string fault = KnownFault(device, result);
+    if (result == VK_SUCCESS) {
+      say({{"statistics", statistics}});
+    } else if (!fault.empty()) {
+      say({{"left out", fault}});
+    } else {
+      say({{"refused", "vkCreateComputePipelines gave " + ResultName(result)}});
     }
   }
-  for (const auto& [reason, count] : left_out) fmt::print("left out, {}: {}\n", reason, count);
+}
+
+// What the children said, added up.
+struct Report {
+  nlohmann::json json;
+  std::map<std::string, int> left_out;
+  int compiled = 0, refused = 0;
+
+  void Refuse(const fs::path& module, const std::string& why) {
+    ++refused;
+    fmt::print("REFUSED {}: {}\n", module.filename().string(), why);
+  }
+};
+
+// Runs one child; the index of the module to go on with. A child that a module ends costs that module only.
+size_t RunBatch(const std::vector<fs::path>& paths, size_t first, Report& report) {
+  int ends[2];
+  if (pipe(ends) != 0) throw std::runtime_error("pipe failed");
+  const pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    int status = 0;
+    try {
+      CompileBatch(paths, first, fdopen(ends[1], "w"));
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "{}\n", error.what());
+      status = 1;
+    }
+    std::_Exit(status);  // drivers without hardware do not all survive their exit handlers
+  }
+  close(ends[1]);
+  size_t current = first;
+  bool began = false;
+  std::FILE* in = fdopen(ends[0], "r");
+  char* text = nullptr;
+  size_t capacity = 0;
+  while (getline(&text, &capacity, in) > 0) {
+    const nlohmann::json line = nlohmann::json::parse(text);
+    if (line.contains("device")) report.json.update(line);
+    if (line.contains("module")) current = line["module"], began = true;
+    if (line.contains("left out")) ++report.left_out[line["left out"]];
+    if (line.contains("refused")) report.Refuse(paths[current], line["refused"]);
+    if (line.contains("statistics")) {
+      report.json["modules"][paths[current].stem().string()] = line["statistics"];
+      ++report.compiled;
+    }
+  }
+  std::free(text);
+  std::fclose(in);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0 && !began) throw std::runtime_error("the driver did not give a device");
+  if (status != 0)
+    report.Refuse(paths[current], WIFSIGNALED(status) ? fmt::format("the driver ended the process with signal {}", WTERMSIG(status)) : "see above");
+  return current + 1;
+}
+
+// How many modules the driver refused. It works in children of this process: the amdgpu shim loses a buffer (its GEM_MMAP of a handle it gave finds nothing)
+// after some five hundred pipelines, and a driver that crashes should be told with its module.
+int CompileAll(const fs::path& folder, const std::string& statistics_file) {
+  const std::vector<fs::path> paths = Modules(folder);
+  Report report;
+  const auto start = std::chrono::steady_clock::now();
+  for (size_t next = 0; next < paths.size();) next = RunBatch(paths, next, report);
+  fmt::print("{}, {}\n", report.json["device"].get<std::string>(), report.json["driver"].get<std::string>());
+  for (const auto& [reason, count] : report.left_out) fmt::print("left out, {}: {}\n", reason, count);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  fmt::print("compiled {}, refused {}, in {:.1f} s\n", compiled, refused, seconds);
-  if (!statistics_file.empty()) std::ofstream(statistics_file) << report.dump(1) << "\n";
-  if (compiled == 0) throw std::runtime_error("not one module was compiled");
-  return refused;
+  fmt::print("compiled {}, refused {}, in {:.1f} s\n", report.compiled, report.refused, seconds);
+  if (!statistics_file.empty()) std::ofstream(statistics_file) << report.json.dump(1) << "\n";
+  if (report.compiled == 0) throw std::runtime_error("not one module was compiled");
+  return report.refused;
 }
 
 }  // namespace
@@ -219,6 +299,5 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }
-  std::fflush(stdout);
-  std::_Exit(status);  // drivers without hardware do not all survive their exit handlers
+  return status;
 }

@@ -14,9 +14,8 @@ namespace {
 
 using vulkan::DeviceSnapshot;
 
-constexpr uint32_t kInteger = ~uint32_t{0};  // modules and drivers call the same numbers signed or not: left to the driver
-
-// A use of a cooperative matrix type: its extents, which operand of a product it is, and the VkComponentTypeKHR of its numbers.
+// A use of a cooperative matrix type: its extents, which operand of a product it is, and the VkComponentTypeKHR of its numbers; integers stand as signed ones,
+// as modules and drivers call the same numbers signed or not.
 struct Matrix {
   uint32_t rows, columns, use, component;
 };
@@ -31,6 +30,24 @@ struct Requirements {
 uint32_t FloatComponent(const uint32_t* operand, bool encoded) {
   if (encoded) return VK_COMPONENT_TYPE_BFLOAT16_KHR;
   return operand[1] == 16 ? VK_COMPONENT_TYPE_FLOAT16_KHR : operand[1] == 32 ? VK_COMPONENT_TYPE_FLOAT32_KHR : VK_COMPONENT_TYPE_FLOAT64_KHR;
+}
+
+uint32_t IntegerComponent(uint32_t width) {
+  switch (width) {
+    case 8:
+      return VK_COMPONENT_TYPE_SINT8_KHR;
+    case 16:
+      return VK_COMPONENT_TYPE_SINT16_KHR;
+    case 32:
+      return VK_COMPONENT_TYPE_SINT32_KHR;
+    default:
+      return VK_COMPONENT_TYPE_SINT64_KHR;
+  }
+}
+
+uint32_t AsSigned(uint32_t component) {
+  const bool is_unsigned = component >= VK_COMPONENT_TYPE_UINT8_KHR && component <= VK_COMPONENT_TYPE_UINT64_KHR;
+  return is_unsigned ? component - VK_COMPONENT_TYPE_UINT8_KHR + VK_COMPONENT_TYPE_SINT8_KHR : component;
 }
 
 Requirements Read(const std::vector<uint32_t>& words) {
@@ -54,8 +71,11 @@ Requirements Read(const std::vector<uint32_t>& words) {
       case spv::Op::OpTypeFloat:
         components[operand[0]] = FloatComponent(operand, count > 3);
         break;
+      case spv::Op::OpTypeInt:
+        components[operand[0]] = IntegerComponent(operand[1]);
+        break;
       case spv::Op::OpTypeCooperativeMatrixKHR:
-        found.matrices.push_back({constants[operand[3]], constants[operand[4]], constants[operand[5]], components.emplace(operand[1], kInteger).first->second});
+        found.matrices.push_back({constants[operand[3]], constants[operand[4]], constants[operand[5]], components.at(operand[1])});
         break;
       default:
         break;
@@ -118,7 +138,7 @@ bool Has(const DeviceSnapshot& device, const Matrix& matrix) {
   return std::any_of(device.cooperative_matrices.begin(), device.cooperative_matrices.end(), [&](const vulkan::CooperativeMatrixShape& shape) {
     const uint32_t rows = matrix.use == 1 ? shape.k : shape.m, columns = matrix.use == 0 ? shape.k : shape.n;  // MatrixAKHR, MatrixBKHR, accumulator
     const uint32_t component = matrix.use == 0 ? shape.a : matrix.use == 1 ? shape.b : shape.c;
-    return rows == matrix.rows && columns == matrix.columns && (matrix.component == kInteger || matrix.component == component);
+    return rows == matrix.rows && columns == matrix.columns && matrix.component == AsSigned(component);
   });
 }
 
