@@ -245,6 +245,32 @@ TEST(Convolution, Depthwise) {
   }
 }
 
+TEST(Convolution, DepthwiseTiles) {
+  // large enough for every tile, with results beyond the edges
+  ExpectExact({"b01f_01io->b01f", {4, 61, 63, 32}, {3, 3, 1, 32}, {Window(1, 1, 1), Window(1, 1, 1)}, 32});
+  ExpectExact({"b01f_01oi->b01f", {4, 31, 32, 32}, {3, 3, 32, 1}, {Window(1, 1, 2, 2, 1, true), Window(1, 2, 1, 2, 1, true)}, 32});
+  ExpectExact({"b01f_01io->b01f", {2, 40, 41, 6}, {5, 5, 1, 6}, {Window(1, 2, 2), Window(2, 2, 2)}, 6});
+  ExpectExact({"b01f_01io->b01f", {1, 12, 12, 8}, {7, 7, 1, 8}, {Window(1, 3, 3), Window(1, 3, 3)}, 8});
+  ExpectExact({"b01f_01io->b01f", {1, 12, 12, 8}, {8, 7, 1, 8}, {Window(1, 3, 3), Window(1, 3, 3)}, 8});  // more than it writes out
+  ExpectExact({"b0f_0io->b0f", {3, 50, 12}, {5, 1, 12}, {Window(1, 2, 2, 1, 2)}, 12});
+  ExpectExact({"0bf_io0->b0f", {50, 3, 12}, {1, 12, 5}, {Window(1, 2, 2)}, 12});  // the filter's channels do not lie side by side
+}
+
+TEST(Convolution, DepthwiseFilterGradient) {
+  for (const int64_t size : {7, 8, 10, 11}) {
+    for (const int64_t channels : {6, 32, 200}) {
+      ExpectExact({"f01b_i01o->01bf", {5, size, size, channels}, {5, size, size, channels}, {Window(1, 1, 1), Window(1, 1, 1)}, 1, channels});
+    }
+    ExpectExact({"f01b_i01o->01bf", {3, 2 * size, 2 * size, 8}, {3, size, size, 8}, {Window(1, 0, 1, 1, 2), Window(1, 1, 0, 1, 2)}, 1, 8});
+  }
+  ExpectExact({"f01b_i01o->01bf", {2, 12, 12, 8}, {2, 12, 12, 8}, {Window(1, 3, 3), Window(1, 3, 3)}, 1, 8});
+  ExpectExact({"f01b_i01o->01bf", {2, 24, 24, 8}, {2, 12, 12, 8}, {Window(2, 1, 1), Window(2, 1, 1)}, 1, 8});
+  ExpectExact({"f0b_i0o->0bf", {3, 50, 12}, {3, 50, 12}, {Window(1, 2, 2)}, 1, 12});
+  Case half{"f01b_i01o->01bf", {3, 8, 8, 8}, {3, 8, 8, 8}, {Window(1, 1, 1), Window(1, 1, 1)}, 1, 8};
+  half.dtype = DType::kBF16;
+  if (Device::Get().limits().storage_16bit) ExpectExact(half);
+}
+
 TEST(Convolution, BatchGroups) {
   // the gradient of a depthwise filter, as XLA writes it
   for (const int64_t channels : {2, 8, 20}) {
