@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -122,7 +123,7 @@ Case GemmCase(int64_t batch, int64_t m, int64_t n, int64_t k, DType dtype, const
   return c;
 }
 
-// Products by the first `count` plans on cooperative matrices that the model of gemm_tiles.cc proposes for each: what the model is fitted to.
+// Products by the first `count` plans of each family that the model of gemm_tiles.cc proposes: what the model is fitted to.
 std::vector<Case> PlanCases(const DeviceLimits& limits, int count) {
   std::vector<Case> cases;
   const auto add = [&](int64_t m, int64_t n, int64_t k, DType dtype, const std::string& layout) {
@@ -133,13 +134,14 @@ std::vector<Case> PlanCases(const DeviceLimits& limits, int count) {
       return KernelSequence();
     });
     probe.make(limits);
-    plans.erase(std::remove_if(plans.begin(), plans.end(), [](const kernels::GemmPlan& plan) { return plan.family != kernels::GemmPlan::Family::kMatrix; }),
-                plans.end());
-    for (size_t i = 0; i < plans.size() && i < static_cast<size_t>(count); ++i) {
+    std::map<kernels::GemmPlan::Family, int> taken;
+    for (size_t i = 0; i < plans.size(); ++i) {
+      if (taken[plans[i].family]++ >= count) continue;
       Case c = GemmCase(1, m, n, k, dtype, layout, tensor_float, [plan = plans[i]](const kernels::GemmSpec& spec, const DeviceLimits& l) {
         return kernels::MakeContraction(kernels::ContractionOf(spec), plan, l);
       });
-      c.name += fmt::format(" {}_{}x{}", plans[i].Name(), plans[i].matrix.wm, plans[i].matrix.wn);
+      c.name += fmt::format(" #{} {}", i, plans[i].Name());
+      if (plans[i].family == kernels::GemmPlan::Family::kMatrix) c.name += fmt::format("_{}x{}", plans[i].matrix.wm, plans[i].matrix.wn);
       cases.push_back(std::move(c));
     }
   };
@@ -152,6 +154,12 @@ std::vector<Case> PlanCases(const DeviceLimits& limits, int count) {
     add(512, 512, 8192, dtype, "tn");
     add(1024, 1024, 1024, dtype, "nn");
     add(200704, 64, 64, dtype, "nn");
+    add(802816, 96, 16, dtype, "nn");
+    add(802816, 16, 32, dtype, "nn");
+    add(200704, 144, 24, dtype, "nn");
+    add(200704, 24, 144, dtype, "nn");
+    add(12544, 384, 64, dtype, "nn");
+    add(12544, 64, 384, dtype, "nn");
   }
   return cases;
 }
@@ -332,7 +340,7 @@ int Main(int argc, char** argv) {
   std::string filter, scale = "full";
   int index = 0;
   int plans = 0;
-  app.add_option("--plans", plans, "matrix products by the first so many plans on cooperative matrices instead");
+  app.add_option("--plans", plans, "matrix products by the first so many plans of each family instead");
   app.add_option("--filter", filter, "only cases whose name contains this");
   app.add_option("--device", index, "the device's number in the order of tfvk devices");
   app.add_option("--scale", scale, "sizes: small (software drivers) or full")->check(CLI::IsMember({"small", "full"}));

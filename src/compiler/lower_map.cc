@@ -102,6 +102,18 @@ Shape IterationShape(const Fusion& fusion) {
   return {reversed.rbegin(), reversed.rend()};
 }
 
+// Whether most of what is read lies as the results do. Operands that are small beside the results (a value a channel) stay in the caches, wherever they lie.
+bool ReadsConsecutively(const Fusion& fusion, const Shape& space) {
+  size_t consecutive = 0, large = 0;
+  for (const auto& [value, contexts] : fusion.access.reads) {
+    const Shape& shape = value.type().shape;
+    if (IsStatic(shape) && IsStatic(space) && 4 * ElementCount(shape) <= ElementCount(space)) continue;
+    ++large;
+    consecutive += contexts.count(kIdentity);
+  }
+  return 2 * consecutive >= large;
+}
+
 }  // namespace
 
 kernels::KernelSequence LowerMap(const LoweringInput& input) {
@@ -111,9 +123,7 @@ kernels::KernelSequence LowerMap(const LoweringInput& input) {
   spec.shape = IterationShape(fusion);
   spec.results = ResultDTypes(fusion);
   spec.body = BodyOf(input, fusion.outputs, spec.shape);
-  size_t consecutive = 0;
-  for (const auto& [value, contexts] : fusion.access.reads) consecutive += contexts.count(kIdentity);
-  spec.contiguous = 2 * consecutive >= fusion.access.reads.size();
+  spec.contiguous = ReadsConsecutively(fusion, spec.shape);
   return kernels::MakeMap(spec, input.limits);
 }
 

@@ -90,6 +90,9 @@ void WriteSums(Emitter& e, const Contraction& c, const ResultRow& row, Value n, 
   std::vector<Index> indices;
   for (size_t i = 0; i < sums.size(); ++i) indices.push_back(out.index(e, row.state, row.batch, n + static_cast<int>(i)));
   IfInside(e, out.exists ? out.exists(e, indices[0]) : Value(), [&] {
+    // What the epilogue reads beside the results comes in vectors too.
+    const bool in_rows = sums.size() > 1 && out.shape.back().is_static() && out.shape.back().value % static_cast<int64_t>(sums.size()) == 0;
+    if (out.epilogue && in_rows) indices = e.BeginConsecutive(out.shape, indices[0], static_cast<int>(sums.size()));
     std::vector<std::vector<Value>> results(out.results.size());
     for (size_t i = 0; i < sums.size(); ++i) {
       const std::vector<Value> values =

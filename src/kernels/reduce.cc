@@ -12,8 +12,8 @@ namespace {
 using spirv::Value;
 
 constexpr int64_t kRunTimeSizeEstimate = 1024;
-constexpr int64_t kThreadsPerUnit = 512;  // invocations that keep one compute unit busy
-constexpr int64_t kUnitsPerLane = 8;      // what a lane should have to do before a result is shared by several workgroups
+constexpr int64_t kThreadsPerUnit = 1024;  // invocations that keep one compute unit busy
+constexpr int64_t kUnitsPerLane = 8;       // what a lane should have to do before a result is shared by several workgroups
 constexpr int64_t kMaxChunks = 512;
 constexpr int64_t kRunTimeChunks = 64;  // of results whose number of elements is known only at run time
 
@@ -29,6 +29,7 @@ int64_t CountOrEstimate(const Shape& shape) {
 struct Plan {
   bool by_rows = true;
   int vector = 1;         // consecutive elements read at once: of one result by rows, of `vector` results by columns
+  int unroll = 1;         // units that a lane reads before it combines them, so that their loads wait together
   uint32_t lanes = 1;     // invocations that share a result; a power of two
   uint32_t results = 1;   // results (by columns: vectors of results) of a workgroup; a power of two
   int64_t chunks = 1;     // workgroups that share a result
@@ -59,11 +60,13 @@ class Planner {
     const int64_t invocations = CeilDivide(kept_count_, per_result_vector * plan.results) * plan.invocations();
     const int64_t wanted = CeilDivide(kThreadsPerUnit * limits_.compute_units, std::max<int64_t>(invocations, 1));
     const int64_t units = Units(plan);
+    plan.unroll = plan.vector == 1 ? 4 : 2;
     if (may_chunk_ && wanted > 1) {
       const int64_t useful = reduced_is_static_ ? units / (int64_t{plan.lanes} * kUnitsPerLane) : kRunTimeChunks;
       plan.chunks = std::max<int64_t>(std::min({wanted, useful, kMaxChunks}), 1);
       if (reduced_is_static_) plan.chunks = CeilDivide(units, CeilDivide(units, plan.chunks));  // none without an element
     }
+    if (units / (int64_t{plan.lanes} * plan.chunks) < int64_t{2} * plan.unroll) plan.unroll = 1;
     return plan;
   }
 
@@ -87,7 +90,8 @@ class Planner {
     plan.by_rows = false;
     plan.vector = last_is_whole_ && kept_count_ / 4 >= 8 && spec_.accumulators.size() <= 4 ? 4 : 1;
     const int64_t columns = CeilDivide(kept_count_, plan.vector), units = Units(plan);
-    const uint32_t line = std::min(plan.vector == 4 ? 16u : 32u, most_);  // invocations that read whole cache lines
+    // Invocations that read whole cache lines; twice as many where that leaves none without a column.
+    const uint32_t line = std::min(plan.vector == 4 ? (columns % 16 == 0 ? 16u : 8u) : 32u, most_);
     while (plan.results < line && plan.results < columns) plan.results *= 2;
     while (plan.invocations() * 2 <= most_ && int64_t{plan.lanes} * 8 <= units) plan.lanes *= 2;
     while (plan.invocations() * 2 <= fewest_ && plan.results < columns) plan.results *= 2;
@@ -274,13 +278,25 @@ class Reduction {
       b.If(first < end, [&] { TakeFirst(e, at, first, totals); });
       first = first + step;
     }
-    b.For(first, end, step, [&](Value unit) {
-      const auto elements = Elements(e, at, unit);
-      for (size_t k = 0; k < elements.size(); ++k) {
-        TupleVariable& total = totals[plan_.by_rows ? 0 : k];
-        total.Set(spec_.combiner(e, total.Get(), elements[k]));
-      }
-    });
+    if (plan_.unroll > 1) {
+      // Whole rounds of `unroll` units; `first` may lie behind `end`.
+      const Value round = step * plan_.unroll;
+      const Value rounds = b.Select(first < end, (end - first) / round, b.Constant(counter_, int64_t{0}));
+      const Value whole = first + rounds * round;
+      b.For(first, whole, round, [&](Value unit) {
+        std::vector<std::vector<Values>> elements;
+        for (int i = 0; i < plan_.unroll; ++i) elements.push_back(Elements(e, at, i == 0 ? unit : unit + step * i));
+        for (const std::vector<Values>& of_unit : elements) Add(e, of_unit, totals);
+      });
+      first = whole;
+    }
+    b.For(first, end, step, [&](Value unit) { Add(e, Elements(e, at, unit), totals); });
+  }
+  void Add(Emitter& e, const std::vector<Values>& elements, std::vector<TupleVariable>& totals) const {
+    for (size_t k = 0; k < elements.size(); ++k) {
+      TupleVariable& total = totals[plan_.by_rows ? 0 : k];
+      total.Set(spec_.combiner(e, total.Get(), elements[k]));
+    }
   }
   void TakeFirst(Emitter& e, const Index& at, Value unit, std::vector<TupleVariable>& totals) const {
     const auto elements = Elements(e, at, unit);

@@ -245,6 +245,21 @@ TEST(Convolution, Depthwise) {
   }
 }
 
+TEST(Convolution, WithoutSpace) {
+  const ConvolutionWindow one = Window(1, 0, 0);
+  ExpectExact({"b01f_01io->b01f", {3, 9, 8, 12}, {1, 1, 12, 20}, {one, one}});
+  ExpectExact({"b01f_01oi->b01f", {3, 9, 8, 12}, {1, 1, 20, 12}, {one, one}});
+  ExpectExact({"b01f_oi01->b01f", {3, 9, 8, 12}, {7, 12, 1, 1}, {one, one}});
+  ExpectExact({"01bf_01io->01bf", {3, 9, 8, 12}, {1, 1, 12, 20}, {one, one}});
+  ExpectExact({"f01b_i01o->01bf", {3, 9, 8, 12}, {3, 9, 8, 20}, {one, one}});
+  ExpectExact({"f01b_i01o->fb01", {3, 9, 8, 12}, {3, 9, 8, 20}, {one, one}});
+  ExpectExact({"f0b_i0o->0bf", {3, 50, 12}, {3, 50, 8}, {one}});
+  // not such convolutions, though they look like them
+  ExpectExact({"b01f_01io->10bf", {3, 9, 8, 12}, {1, 1, 12, 20}, {one, one}});
+  ExpectExact({"f01b_i10o->01bf", {3, 9, 9, 12}, {3, 9, 9, 20}, {one, one}});
+  ExpectExact({"b01f_01io->b01f", {3, 9, 8, 12}, {9, 8, 12, 20}, {one, one}});
+}
+
 TEST(Convolution, DepthwiseTiles) {
   // large enough for every tile, with results beyond the edges
   ExpectExact({"b01f_01io->b01f", {4, 61, 63, 32}, {3, 3, 1, 32}, {Window(1, 1, 1), Window(1, 1, 1)}, 32});
@@ -390,6 +405,40 @@ TEST(Convolution, FusedProducersAndEpilogue) {
   device.Run(MakeConvolution(p.spec, device.limits()), {device.Upload(Encode(c.dtype, input)), device.Upload(Encode(c.dtype, kernel))}, {first, second});
   EXPECT_EQ(Decode(DType::kF32, device.Download<uint8_t>(first)), expected);
   EXPECT_EQ(Decode(DType::kF32, device.Download<uint8_t>(second)), expected_double);
+}
+
+// An epilogue sees the output's own index, in every family of kernels, and what it reads beside the sums is that index's.
+TEST(Convolution, EpilogueAtItsIndex) {
+  const ConvolutionWindow one = Window(1, 0, 0), three = Window(1, 1, 1);
+  for (const Case& c :
+       {Case{"b01f_01io->b01f", {2, 9, 10, 8}, {3, 3, 8, 24}, {three, three}}, Case{"b01f_01io->b01f", {2, 9, 10, 8}, {1, 1, 8, 24}, {one, one}},
+        Case{"b01f_01io->b01f", {2, 9, 10, 6}, {1, 1, 6, 7}, {one, one}}, Case{"f01b_i01o->01bf", {2, 9, 10, 8}, {2, 9, 10, 12}, {one, one}},
+        Case{"b01f_01io->b01f", {2, 9, 10, 8}, {3, 3, 1, 8}, {three, three}, 8}, Case{"f01b_i01o->01bf", {2, 9, 10, 8}, {2, 9, 10, 8}, {three, three}, 1, 8},
+        Case{"b01f_01oi->b01f", {2, 5, 5, 8}, {3, 3, 12, 8}, {Window(1, 1, 2, 2, 1, true), Window(1, 2, 1, 2, 1, true)}}}) {
+    SCOPED_TRACE(c.Text());
+    Parsed p = Parse(c);
+    const std::vector<double> input = testing::WholeNumbers(c.dtype, static_cast<size_t>(Product(c.input)), 1);
+    const std::vector<double> kernel = testing::WholeNumbers(c.dtype, static_cast<size_t>(Product(c.kernel)), 2);
+    const std::vector<double> whole = testing::WholeNumbers(DType::kF32, static_cast<size_t>(Product(p.output)), 3);
+    const std::vector<double> channel = testing::WholeNumbers(DType::kF32, static_cast<size_t>(p.output.back()), 4);
+    std::vector<double> expected = Reference(c, p, input, kernel);
+    Sizes at(p.output.size());
+    for (size_t i = 0; i < expected.size(); ++i, Next(&at, p.output)) {
+      expected[i] += whole[i] + channel[static_cast<size_t>(at.back())] + static_cast<double>(at[0] + 10 * at[1] + 100 * at[2] + 1000 * at[3]);
+    }
+    const Tensor beside{Tensor::Role::kOperand, 2, DType::kF32, p.spec.output}, row{Tensor::Role::kOperand, 3, DType::kF32, {p.spec.output.back()}};
+    p.spec.epilogue = [&](Emitter& e, const Index& i, const std::vector<Value>& sum) -> std::vector<Value> {
+      const Value place = i[0] + i[1] * 10 + i[2] * 100 + i[3] * 1000;
+      return {sum[0] + e.Read(beside, i) + e.Read(row, {i[3]}) + e.b().Convert(place, DType::kF32)};
+    };
+    Device& device = Device::Get();
+    const Buffer result = device.Allocate(static_cast<size_t>(Product(p.output)) * 4);
+    device.Run(MakeConvolution(p.spec, device.limits()),
+               {device.Upload(Encode(c.dtype, input)), device.Upload(Encode(c.dtype, kernel)), device.Upload(Encode(DType::kF32, whole)),
+                device.Upload(Encode(DType::kF32, channel))},
+               {result});
+    EXPECT_EQ(Decode(DType::kF32, device.Download<uint8_t>(result)), expected);
+  }
 }
 
 TEST(ConvolutionGeometry, HolesOfTheBaseAreNotVisited) {
