@@ -182,6 +182,7 @@ class ConvolutionMaps : public std::enable_shared_from_this<ConvolutionMaps> {
     auto self = shared_from_this();
     ContractionSide side;
     side.dtype = s_.input.dtype;
+    if (!s_.input_body && IsStatic(s_.input.shape)) side.whole = s_.input;
     ChooseInputAxis(&side);
     side.outer_state = [self](Emitter& e, Value batch, Value m) { return self->InputPosition(e, batch, m); };
     side.k_state = [self](Emitter& e, Value batch, Value k) { return self->InputTerm(e, batch, k); };
@@ -283,6 +284,7 @@ class ConvolutionMaps : public std::enable_shared_from_this<ConvolutionMaps> {
     auto self = shared_from_this();
     ContractionSide side;
     side.dtype = s_.kernel.dtype;
+    if (!s_.kernel_body && IsStatic(s_.kernel.shape)) side.whole = s_.kernel;
     const int64_t last = static_cast<int64_t>(s_.kernel.shape.size()) - 1;
     side.contiguous = s_.kernel_output_feature == last ? Axis::kOuter : Axis::kK;
     if (!s_.kernel_body && s_.kernel_output_feature == last) side.vector = VectorOf(s_.kernel, {group_outputs_});

@@ -26,6 +26,8 @@ ContractionSide FromMemory(const StridedMatrix& matrix, const Size& batch, const
   if ((along_k ? matrix.k_stride : matrix.outer_stride) == Size(1)) {
     side.vector = along_k ? VectorOf(matrix, batch, outer == Size(1) ? Size(0) : matrix.outer_stride, k) : VectorOf(matrix, batch, matrix.k_stride, outer);
   }
+  const Shape elements = {matrix.batch_stride == Size(0) ? Size(1) : batch, outer, k};
+  if (IsStatic(elements) && IsStatic(matrix.tensor.shape) && ElementCount(elements) == ElementCount(matrix.tensor.shape)) side.whole = matrix.tensor;
   side.outer_state = [matrix](Emitter& e, Value batch, Value outer) -> IndexState {
     return {batch * e.SizeOf(matrix.batch_stride) + outer * e.SizeOf(matrix.outer_stride)};
   };

@@ -1,6 +1,9 @@
 #include "kernels/gemm_contraction.h"
 
+#include <algorithm>
+
 #include "kernels/gemm_blocks.h"
+#include "kernels/gemm_scale.h"
 
 namespace tfvk::kernels {
 
@@ -164,12 +167,14 @@ KernelSequence MakeContraction(const Contraction& c, const GemmPlan& plan, const
   } else if (plan.family == GemmPlan::Family::kSimt) {
     sequence.kernels.push_back(MakeSimtBlocks(c, plan.simt, plan.splits, limits));
   } else {
+    if (plan.matrix.scaled()) sequence.kernels.push_back(MakeOperandMaxima(c, ScratchOfScales(c, plan.splits), limits));
     sequence.kernels.push_back(MakeMatrixBlocks(c, plan.matrix, plan.splits, limits));
   }
   const auto known = [](const Shape& sizes) { return static_cast<double>(StaticCount(sizes).value_or(0)); };
-  sequence.kernels[0].flops = 2 * known(c.batch) * known(c.m) * known(c.n) * known(c.k);
+  sequence.kernels.back().flops = 2 * known(c.batch) * known(c.m) * known(c.n) * known(c.k);
+  if (plan.family == GemmPlan::Family::kMatrix && plan.matrix.scaled()) sequence.scratch_bytes = ScratchOfScales(c, plan.splits) + kScaleBytes;
   if (plan.splits > 1) {
-    sequence.scratch_bytes = PartialBytes(c, plan.splits);
+    sequence.scratch_bytes = std::max(sequence.scratch_bytes, PartialBytes(c, plan.splits));
     sequence.kernels.push_back(MakeSplitSum(c, plan.splits, limits));
   }
   return sequence;

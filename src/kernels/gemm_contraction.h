@@ -31,6 +31,8 @@ struct ContractionSide {
   // `count` (1, 2 or 4, at most `vector`) elements in their compute type; zeros where `inside` (invalid: always inside) is false.
   using Load = std::function<std::vector<spirv::Value>(Emitter&, const IndexState& outer, const IndexState& k, spirv::Value inside, int count)>;
   Load load;
+  // The tensor that holds the side's elements and no others; none where that is not known.
+  std::optional<Tensor> whole;
   // `count` (2, 4 or 8, at most `vector`) elements of 16 bits as count / 2 words; null where the elements are not 16 bits wide in memory.
   Load load_words;
 };

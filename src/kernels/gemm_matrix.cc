@@ -1,7 +1,8 @@
-// The block kernel on cooperative matrices of subgroup scope: 16-bit operands (or f32 ones as sums of two bf16 values), f32 sums.
+// The block kernel on cooperative matrices of subgroup scope: 16-bit operands (or f32 ones as sums of two bf16 values or as scaled f16 ones), f32 sums.
 #include <vector>
 
 #include "kernels/gemm_blocks.h"
+#include "kernels/gemm_scale.h"
 #include "kernels/gemm_staging.h"
 
 namespace tfvk::kernels {
@@ -26,8 +27,13 @@ class MatrixBlocks {
   }
 
   Kernel Make() {
-    StagedBlock::Layout left{t_.bm, t_.bk, t_.threads(), 0, t_.stages, t_.split_bf16 ? Staging::kSplitBf16 : Staging::kHalves, DType::kF32}, right = left;
+    StagedBlock::Layout left{t_.bm, t_.bk, t_.threads(), 0, t_.stages, t_.split() ? Staging::kSplitBf16 : Staging::kHalves, DType::kF32}, right = left;
     right.outer = t_.bn;
+    if (t_.scaled()) {
+      scales_ = ReadScales(e_, ScratchOfScales(c_, splits_), t_.subgroup);
+      left.scale = scales_.lhs;
+      right.scale = scales_.rhs;
+    }
     StagedBlock lhs(e_, c_.lhs, c_.m, left), rhs(e_, c_.rhs, c_.n, right);
     const Value subgroup = b().SubgroupId();
     first_row_ = subgroup / (t_.bn / t_.wn) * t_.wm;
@@ -55,7 +61,7 @@ class MatrixBlocks {
     return options;
   }
   Builder& b() { return e_.b(); }
-  int parts() const { return t_.split_bf16 ? 2 : 1; }
+  int parts() const { return t_.split() ? 2 : 1; }
 
   // With split operands the products that hold a low part have sums of their own: an infinity times a low part of zero is NaN, which must not reach the
   // products of the high parts.
@@ -87,7 +93,7 @@ class MatrixBlocks {
         for (int j = 0; j < columns_; ++j) {
           Matrix& sum = sums[i * columns_ + j];
           sum = b().MatrixMultiplyAdd(left[0][i], right[0][j], sum);
-          if (!t_.split_bf16) continue;
+          if (!t_.split()) continue;
           Matrix& small = sums[rows_ * columns_ + i * columns_ + j];
           small = b().MatrixMultiplyAdd(left[0][i], right[1][j], small);
           small = b().MatrixMultiplyAdd(left[1][i], right[0][j], small);
@@ -102,7 +108,7 @@ class MatrixBlocks {
   // One row of fragments at a time goes through shared memory, a part of it for each subgroup.
   void Write(const TilePlace& place) {
     const bool plain = c_.output.row_major && !c_.output.epilogue && c_.output.results[0] == DType::kF32;
-    if (!t_.split_bf16 && WholeTiles() && (splits_ > 1 || plain)) return WriteDirectly(place);
+    if (t_.operands == MatrixOperands::kHalves && WholeTiles() && (splits_ > 1 || plain)) return WriteDirectly(place);
     const int height = static_cast<int>(t_.shape.m), strip = height * t_.wn;
     const int subgroups = t_.threads() / static_cast<int>(t_.subgroup);
     const spirv::Shared shared = b().SharedArray(DType::kF32, subgroups * strip * parts());
@@ -143,7 +149,8 @@ class MatrixBlocks {
 
   Value SumAt(spirv::Shared shared, Value at, int strip) {
     const Value sum = b().Load(shared, at);
-    if (!t_.split_bf16) return sum;
+    if (t_.scaled()) return sum * scales_.half_inverse * scales_.half_inverse;
+    if (!t_.split()) return sum;
     const Value small = b().Load(shared, at + strip);
     const Value finite = (b().Bitcast(small, DType::kU32) & 0x7F800000) != 0x7F800000;
     return sum + b().Select(finite, small, b().F32(0));
@@ -170,6 +177,7 @@ class MatrixBlocks {
   int rows_, columns_;              // fragments of a subgroup
   Value first_row_, first_column_;  // of this subgroup in the block
   std::vector<spirv::Id> sums_;
+  OperandScales scales_;
 };
 
 }  // namespace

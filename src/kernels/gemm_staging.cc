@@ -148,8 +148,10 @@ void StagedBlock::Keep(const Unit& unit, size_t first, const std::vector<Value>&
   }
   std::vector<Value> lanes = elements;
   if (layout_.staging == Staging::kHalves && elements.size() == 8) {
+    const DType half = layout_.scale.valid() ? DType::kF16 : side_.dtype;
+    const auto bits = [&](Value v) { return HalfBits(b, layout_.scale.valid() ? v * layout_.scale : v, half); };
     lanes.clear();
-    for (int i = 0; i < 8; i += 2) lanes.push_back(HalfBits(b, elements[i], side_.dtype) | (HalfBits(b, elements[i + 1], side_.dtype) << 16));
+    for (int i = 0; i < 8; i += 2) lanes.push_back(bits(elements[i]) | (bits(elements[i + 1]) << 16));
   }
   unit.registers[first].Set(b.Composite(lanes));
 }

@@ -8,7 +8,7 @@ namespace tfvk::kernels {
 // What a block is in shared memory.
 enum class Staging : uint8_t {
   kCompute,    // packs of 4 elements along the outer axis, in a compute type
-  kHalves,     // packs of 8 16-bit elements along the axis of wide loads, as 4 words
+  kHalves,     // packs of 8 16-bit elements along the axis of wide loads, as 4 words; f32 elements as f16 ones after they were scaled
   kSplitBf16,  // f32 elements along that axis as a pack of 8 high parts and one of 8 low parts: x = high + low, both bf16
 };
 
@@ -21,6 +21,7 @@ class StagedBlock {
     int stages = 1;
     Staging staging = Staging::kCompute;
     DType compute = DType::kF32;  // of kCompute
+    spirv::Value scale = {};      // what f32 elements are multiplied by for kHalves
   };
   // `outer_size`: the whole side's.
   StagedBlock(Emitter& e, const ContractionSide& side, const Shape& outer_size, const Layout& layout);

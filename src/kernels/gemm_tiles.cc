@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/gemm_scale.h"
 #include "kernels/gemm_staging.h"
 
 namespace tfvk::kernels {
@@ -16,6 +17,7 @@ constexpr int64_t kMaxPartialBytes = int64_t{256} << 20;
 constexpr double kFmaPerCycle = 128;           // fp32 multiply-adds of a compute unit
 constexpr double kMatrixSpeedup = 8;           // of 16-bit cooperative matrices over kFmaPerCycle
 constexpr double kCacheBytesPerCycle = 48;     // from the shared cache, a compute unit
+constexpr double kMemoryBytesPerCycle = 7;     // from memory, a compute unit
 constexpr double kBlockOverhead = 2000;        // start, first loads, writes
 constexpr double kStagedResult = 60;           // one more result that an invocation of a cooperative-matrix kernel writes through shared memory
 constexpr double kStepLatency = 500;           // of one step of a block that runs alone
@@ -53,7 +55,7 @@ BlockCost CostOf(const SimtTile& t) { return {kBlockOverhead, std::max(1.0, std:
 
 BlockCost CostOf(const MatrixTile& t) {
   const double results = static_cast<double>(t.bm) * t.bn / t.threads();
-  const double registers = (40 + 1.5 * results * (t.split_bf16 ? 2 : 1)) * t.threads();
+  const double registers = (40 + 1.5 * results * (t.split() ? 2 : 1)) * t.threads();
   return {kBlockOverhead / 2 + kStagedResult * results, std::max(1.0, std::floor(kRegisters / registers))};
 }
 
@@ -102,13 +104,10 @@ uint32_t MatrixSubgroup(const MatrixShape& shape, const DeviceLimits& limits) {
   return wide_as_result ? shape.n : limits.subgroup_size;
 }
 
-std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& limits) {
+// The tiles for operands of one kind.
+std::vector<MatrixTile> MatrixTiles(DType operand, MatrixOperands kind, const DeviceLimits& limits) {
   std::vector<MatrixTile> tiles;
-  if (!limits.vulkan_memory_model || !limits.subgroup_size_control || c.accumulator != DType::kF32 || c.lhs.dtype != c.rhs.dtype) return tiles;
-  const bool split = c.lhs.dtype == DType::kF32 && c.precision == GemmPrecision::kTensorFloat;
-  if (!split && !IsHalfWidth(c.lhs.dtype)) return tiles;
-  const DType operand = split ? DType::kBF16 : c.lhs.dtype;
-  if (operand == DType::kBF16 && !limits.bfloat16_matrix) return tiles;
+  const bool split = kind == MatrixOperands::kSplitBf16;
   struct Block {
     int bm, bn, bk, wm, wn;
   };
@@ -120,7 +119,7 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
     if (shape.a != operand || shape.b != operand || shape.c != DType::kF32 || shape.result != DType::kF32) continue;
     for (const Block& block : kBlocks) {
       if (split && block.bk == 64) continue;  // twice the sums and the staged terms: registers spill
-      const MatrixTile t{shape, MatrixSubgroup(shape, limits), block.bm, block.bn, block.bk, block.wm, block.wn, 1, split};
+      const MatrixTile t{shape, MatrixSubgroup(shape, limits), block.bm, block.bn, block.bk, block.wm, block.wn, 1, kind};
       const bool divides = t.wm % shape.m == 0 && t.wn % shape.n == 0 && t.bk % shape.k == 0;
       const double sums = t.wm * t.wn / static_cast<double>(t.subgroup) * (split ? 2 : 1);
       if (divides && sums <= 128 && t.threads() <= static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0])) &&
@@ -132,11 +131,25 @@ std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& li
   return tiles;
 }
 
+std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& limits) {
+  if (!limits.vulkan_memory_model || !limits.subgroup_size_control || c.accumulator != DType::kF32 || c.lhs.dtype != c.rhs.dtype) return {};
+  if (IsHalfWidth(c.lhs.dtype)) {
+    return c.lhs.dtype == DType::kBF16 && !limits.bfloat16_matrix ? std::vector<MatrixTile>() : MatrixTiles(c.lhs.dtype, MatrixOperands::kHalves, limits);
+  }
+  std::vector<MatrixTile> tiles;
+  if (c.lhs.dtype != DType::kF32 || c.precision != GemmPrecision::kTensorFloat) return tiles;
+  if (limits.bfloat16_matrix) tiles = MatrixTiles(DType::kBF16, MatrixOperands::kSplitBf16, limits);
+  if (CanScale(c, limits)) {
+    for (const MatrixTile& tile : MatrixTiles(DType::kF16, MatrixOperands::kScaledF16, limits)) tiles.push_back(tile);
+  }
+  return tiles;
+}
+
 // Fewer, larger fragments need fewer instructions and loads; a longer step hides more of the loads of the next.
 double Efficiency(const MatrixTile& t) {
   const double fragment = t.shape.m * t.shape.n * t.shape.k / 4096.0;
   const double reuse = 2.0 * t.wm * t.wn / (t.wm + t.wn) * (t.bk >= 64 ? 1.45 : 1);
-  return 0.008 * std::min(64.0, reuse) * std::min(1.0, 0.5 + fragment / 2) * (t.split_bf16 ? 1 / 3.0 : 1);
+  return 0.008 * std::min(64.0, reuse) * std::min(1.0, 0.5 + fragment / 2) * (t.split() ? 1 / 3.0 : 1);
 }
 
 std::vector<int64_t> SplitCounts(const Contraction& c, int bk) {
@@ -146,6 +159,12 @@ std::vector<int64_t> SplitCounts(const Contraction& c, int bk) {
     if (ElementCount(c.k) / splits >= 4 * bk && PartialBytes(c, splits) <= kMaxPartialBytes) counts.push_back(splits);
   }
   return counts;
+}
+
+// The kernel that looks for the largest elements, which reads the operands from memory.
+double ScalingCycles(const Contraction& c, int compute_units) {
+  const double bytes = 4.0 * static_cast<double>(ElementCount(c.lhs.whole->shape) + ElementCount(c.rhs.whole->shape));
+  return kLaunchCycles + bytes / (kMemoryBytesPerCycle * compute_units);
 }
 
 struct Scored {
@@ -174,7 +193,8 @@ std::string GemmPlan::Name() const {
     if (simt.slices > 1) name += fmt::format("_slices{}", simt.slices);
   } else {
     name = fmt::format("matrix_{}x{}x{}_{}x{}x{}", matrix.bm, matrix.bn, matrix.bk, matrix.shape.m, matrix.shape.n, matrix.shape.k);
-    if (matrix.split_bf16) name += "_bf16x3";
+    if (matrix.split()) name += "_bf16x3";
+    if (matrix.scaled()) name += "_scaled";
   }
   return splits > 1 ? name + fmt::format("_split{}", splits) : name;
 }
@@ -188,10 +208,10 @@ int64_t SharedBytes(const SimtTile& t, DType accumulator) {
 }
 
 int64_t SharedBytes(const MatrixTile& t) {
-  StagedBlock::Layout left{t.bm, t.bk, t.threads(), 0, t.stages, t.split_bf16 ? Staging::kSplitBf16 : Staging::kHalves, DType::kF32}, right = left;
+  StagedBlock::Layout left{t.bm, t.bk, t.threads(), 0, t.stages, t.split() ? Staging::kSplitBf16 : Staging::kHalves, DType::kF32}, right = left;
   right.outer = t.bn;
   const int64_t subgroups = static_cast<int64_t>(t.bm / t.wm) * (t.bn / t.wn);
-  return StagedBlock::Bytes(left) + StagedBlock::Bytes(right) + subgroups * t.shape.m * t.wn * 4 * (t.split_bf16 ? 2 : 1);
+  return StagedBlock::Bytes(left) + StagedBlock::Bytes(right) + subgroups * t.shape.m * t.wn * 4 * (t.split() ? 2 : 1);
 }
 
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits) {
@@ -213,7 +233,8 @@ std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits
   for (const MatrixTile& tile : MatrixTiles(c, limits)) {
     for (int64_t splits : SplitCounts(c, tile.bk)) {
       const double rate = kFmaPerCycle * kMatrixSpeedup * Efficiency(tile);
-      scored.push_back({{GemmPlan::Family::kMatrix, {}, tile, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), rate, splits)});
+      const double scaling = tile.scaled() ? ScalingCycles(c, p.compute_units) : 0;
+      scored.push_back({{GemmPlan::Family::kMatrix, {}, tile, splits}, scaling + BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), rate, splits)});
     }
   }
   std::stable_sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) { return a.cycles < b.cycles; });

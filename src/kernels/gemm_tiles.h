@@ -17,6 +17,13 @@ struct SimtTile {
   int threads() const { return (bm / tm) * (bn / tn) * slices; }
 };
 
+// What the cooperative matrices of a block are made of.
+enum class MatrixOperands : uint8_t {
+  kHalves,     // 16-bit operands as they are
+  kSplitBf16,  // f32 operands as sums of two bf16 values: three products, about 2^-16 of error
+  kScaledF16,  // f32 operands as f16 ones, each side scaled by a power of two so that its largest element is large: one product and TF32's error
+};
+
 // A block of bm x bn results is computed by (bm / wm) * (bn / wn) subgroups, each with a wm x wn part in cooperative matrices of one shape.
 struct MatrixTile {
   MatrixShape shape;
@@ -24,7 +31,9 @@ struct MatrixTile {
   int bm = 128, bn = 128, bk = 32;
   int wm = 64, wn = 32;
   int stages = 1;
-  bool split_bf16 = false;  // f32 operands as sums of two bf16 values, three products
+  MatrixOperands operands = MatrixOperands::kHalves;
+  bool split() const { return operands == MatrixOperands::kSplitBf16; }
+  bool scaled() const { return operands == MatrixOperands::kScaledF16; }
   int threads() const { return (bm / wm) * (bn / wn) * static_cast<int>(subgroup); }
 };
 

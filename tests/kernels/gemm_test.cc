@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
 #include "device_fixture.h"
 #include "kernels/gemm_tiles.h"
@@ -311,6 +313,67 @@ TEST(Gemm, InfinitiesAndNansPropagate) {
       }
     }
   }
+}
+
+// Runs the first two plans with scaled f16 operands, one of them split along k; `check` gets the results. Whether the device has any.
+bool RunScaledPlans(const Case& c, const Side& lhs, const Side& rhs, const std::function<void(const std::vector<double>&)>& check) {
+  GemmSpec spec = SpecOf(c, lhs, rhs);
+  spec.precision = GemmPrecision::kTensorFloat;
+  const DeviceLimits& limits = Device::Get().limits();
+  bool whole = false, split = false;
+  for (const GemmPlan& plan : GemmPlans(ContractionOf(spec), limits)) {
+    bool& done = plan.splits > 1 ? split : whole;
+    if (plan.family != GemmPlan::Family::kMatrix || !plan.matrix.scaled() || done) continue;
+    done = true;
+    SCOPED_TRACE(plan.Name());
+    check(Compute(c, MakeContraction(ContractionOf(spec), plan, limits), lhs, rhs));
+  }
+  return whole;
+}
+
+TEST(Gemm, ScaledOperandsKeepTenBitsAtAnyMagnitude) {
+  Case c;
+  c.m = 70, c.n = 50, c.k = 300;
+  const double magnitudes[][2] = {{1, 1}, {0x1p-100, 0x1p90}, {0x1p100, 0x1p-100}, {0x1p-60, 0x1p-50}, {0x1p60, 0x1p50}, {1, 0}};
+  for (const auto& [left, right] : magnitudes) {
+    Side lhs = MakeSide(c, c.m, false, false, 1), rhs = MakeSide(c, c.n, true, false, 2);
+    uint32_t seed = 1;
+    // Numbers with all their bits, over twenty powers of two.
+    const auto number = [&seed](double magnitude) {
+      seed = seed * 1664525 + 1013904223;
+      const double mantissa = 1 + (seed >> 9) * 0x1p-23;
+      return static_cast<double>(static_cast<float>(((seed >> 4) % 2 ? mantissa : -mantissa) * std::pow(2.0, -static_cast<double>(seed % 20)) * magnitude));
+    };
+    for (double& v : lhs.values) v = number(left);
+    for (double& v : rhs.values) v = number(right);
+    Side absolute_lhs = lhs, absolute_rhs = rhs;
+    for (double& v : absolute_lhs.values) v = std::fabs(v);
+    for (double& v : absolute_rhs.values) v = std::fabs(v);
+    const std::vector<double> expected = Reference(c, lhs, rhs), bound = Reference(c, absolute_lhs, absolute_rhs);
+    const bool any = RunScaledPlans(c, lhs, rhs, [&](const std::vector<double>& result) {
+      for (size_t i = 0; i < result.size(); ++i)
+        ASSERT_LE(std::fabs(result[i] - expected[i]), bound[i] * 0x1p-10) << i << " of magnitudes " << left << ", " << right;
+    });
+    if (!any) GTEST_SKIP() << "no plan with scaled f16 operands on " << Device::Get().name();
+  }
+}
+
+TEST(Gemm, ScaledOperandsPassInfinitiesOn) {
+  Case c;
+  c.m = 40, c.n = 40, c.k = 40;
+  Side lhs = MakeSide(c, c.m, false, false, 1), rhs = MakeSide(c, c.n, true, false, 2);
+  for (double& v : rhs.values) v = std::fabs(v) + 1.5;
+  lhs.values[3 * lhs.outer_stride + 7] = INFINITY;
+  lhs.values[5 * lhs.outer_stride + 9] = NAN;
+  lhs.values[39 * lhs.outer_stride + 39] = -INFINITY;
+  const std::vector<double> expected = Reference(c, lhs, rhs);
+  const bool any = RunScaledPlans(c, lhs, rhs, [&](const std::vector<double>& result) {
+    for (size_t i = 0; i < result.size(); ++i) {
+      ASSERT_EQ(std::isnan(result[i]), std::isnan(expected[i])) << i;
+      if (!std::isnan(expected[i])) ASSERT_EQ(result[i], expected[i]) << i;
+    }
+  });
+  if (!any) GTEST_SKIP() << "no plan with scaled f16 operands on " << Device::Get().name();
 }
 
 TEST(GemmPlans, LargeProductsTakeLargeTilesThatFitTheRegisters) {

@@ -16,6 +16,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+# On devices with matrix units fp32 products would have TF32's error, as they have on CUDA; the tests compare with the CPU's.
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
 _DEVICES = [d for kind in ("GPU", "VULKAN") for d in tf.config.list_logical_devices(kind)]
 
 
