@@ -6,6 +6,8 @@
 namespace tfvk::plugin {
 
 void RegisterCudnnRnnOps();
+void RegisterLstmBlockOps();
+void RegisterGruBlockOps();
 
 // The ops that convert the networks' weights. The one that tells their number has a kernel of the host, for the device's floating-point types.
 void RegisterCudnnRnnParamsOps();

@@ -43,6 +43,8 @@ absl::Status RegisterKernels() {
   tensorflow::XlaOpRegistry::RegisterBackend(kXlaBackend, tensorflow::kGpuAllTypes, [](tensorflow::KernelDef*) { return true; });
   RegisterCudnnRnnOps();
   RegisterCudnnRnnParamsOps();
+  RegisterLstmBlockOps();
+  RegisterGruBlockOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
