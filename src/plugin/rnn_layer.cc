@@ -111,14 +111,22 @@ absl::StatusOr<RnnLayerRun> RnnLayer::Forward(XlaOp input, const RnnState& first
   return run;
 }
 
+XlaOp RnnLayer::IsInside(int32_t shift, int64_t columns) const {
+  const std::vector<int64_t> shape = {sequence_.steps, sequence_.batch, columns};
+  const XlaOp time = xla::Iota(lengths_.builder(), xla::ShapeUtil::MakeShape(xla::S32, shape), 0);
+  return xla::Gt(xla::BroadcastInDim(lengths_, shape, {1}), time + xla::ConstantR0<int32_t>(lengths_.builder(), shift));
+}
+
+// Whatever is there, infinities too, must not reach a gradient.
+XlaOp RnnLayer::ZeroBeyond(XlaOp sequence, int64_t columns) const {
+  return lengths_.valid() ? xla::Select(IsInside(0, columns), sequence, xla::ZerosLike(sequence)) : sequence;
+}
+
 // Beyond a sequence's length the outputs are zero rather than the state, so the state before the first step backwards is not the output beside it.
 XlaOp RnnLayer::StatesBefore(XlaOp outputs, XlaOp first) const {
   const XlaOp before = sequence_.Previous(outputs, first, backwards_, state_size_);
   if (!backwards_ || !lengths_.valid() || sequence_.steps == 0) return before;
-  const std::vector<int64_t> shape = {sequence_.steps, sequence_.batch, state_size_};
-  const XlaOp next_time = xla::Iota(before.builder(), xla::ShapeUtil::MakeShape(xla::S32, shape), 0) + xla::ConstantR0<int32_t>(before.builder(), 1);
-  const XlaOp has_next = xla::Gt(xla::BroadcastInDim(lengths_, shape, {1}), next_time);
-  return xla::Select(has_next, before, xla::BroadcastInDim(first, shape, {1, 2}));
+  return xla::Select(IsInside(1, state_size_), before, xla::BroadcastInDim(first, {sequence_.steps, sequence_.batch, state_size_}, {1, 2}));
 }
 
 absl::StatusOr<RnnLayer::StepGradients> RnnLayer::BackwardSteps(const RnnLayerWeights& weights, const RnnLayerTrace& trace, const RnnState& before,
@@ -187,13 +195,14 @@ absl::StatusOr<RnnLayerGradients> RnnLayer::Backward(XlaOp input, const RnnState
     gradients.input = xla::Reduce(by_gate, xla::Zero(builder, computed_), xla::CreateScalarAddComputation(computed_, builder), {2});
   } else {
     gradients.input = sequence_.Unflat(MatrixProduct(by_input, 1, weights.input, 0, type_), width_);
-    gradients.weights.input = MatrixProduct(by_input, 0, sequence_.Flat(input, width_), 0, type_);
+    gradients.weights.input = MatrixProduct(by_input, 0, sequence_.Flat(ZeroBeyond(input, width_), width_), 0, type_);
   }
   gradients.weights.recurrent = MatrixProduct(by_recurrent, 0, sequence_.Flat(before.h, state_size_), 0, type_);
   gradients.weights.input_bias = SumOfSteps(by_input);
   gradients.weights.recurrent_bias = cell_.keeps_input_apart() ? SumOfSteps(by_recurrent) : gradients.weights.input_bias;
   if (has_projection_) {
-    const XlaOp gates = Computed(sequence_.Flat(run.trace.gates, gate_columns_)), c_before = Computed(sequence_.Flat(before.c, units_));
+    const XlaOp gates = Computed(sequence_.Flat(ZeroBeyond(run.trace.gates, gate_columns_), gate_columns_)),
+                c_before = Computed(sequence_.Flat(before.c, units_));
     const XlaOp h = cell_.Forward(gates, {}, {{}, c_before}).h;
     gradients.weights.projection = MatrixProduct(sequence_.Flat(steps.h, state_size_), 0, h, 0, type_);
   }

@@ -58,6 +58,9 @@ class RnnLayer {
   xla::XlaOp FromInput(xla::XlaOp input, const RnnLayerWeights& weights) const;
   // At the steps of each sequence `inside`, elsewhere `outside`; [batch, columns].
   xla::XlaOp Choose(xla::XlaOp lengths, xla::XlaOp time, xla::XlaOp inside, xla::XlaOp outside, int64_t columns) const;
+  // Does the sequence have the step `shift` after this one? [time, batch, columns]; needs lengths.
+  xla::XlaOp IsInside(int32_t shift, int64_t columns) const;
+  xla::XlaOp ZeroBeyond(xla::XlaOp sequence, int64_t columns) const;
   xla::XlaOp StatesBefore(xla::XlaOp outputs, xla::XlaOp first) const;
   absl::StatusOr<StepGradients> BackwardSteps(const RnnLayerWeights& weights, const RnnLayerTrace& trace, const RnnState& before, xla::XlaOp outputs_gradient,
                                               const RnnState& last_gradient) const;

@@ -136,7 +136,7 @@ def compare(network, rng, device, lengths, time_major=True, version=3, steps=5, 
     has_c = network.mode == "lstm"
 
     def loss(results):
-        return tf.add_n([tf.reduce_sum(tf.sin(tf.cast(r, tf.float64))) for r in (results if has_c else results[:2])])
+        return tf.add_n([tf.reduce_sum(tf.square(tf.cast(r, tf.float64))) for r in (results if has_c else results[:2])])
 
     with tf.device("/CPU:0"):
         tensors = [tf.constant(a) for a in [*arrays, *weights, *biases]]
@@ -181,16 +181,15 @@ def test_other_types(mode, dtype, rng, device, no_soft_placement):
     compare(Network(mode, dtype=dtype), rng, device, [4, 4, 3])
 
 
-@pytest.mark.parametrize("mode", ["lstm", "gru"])
-@pytest.mark.parametrize("lengths", [[5, 5], [5, 0, 1]], ids=str)
+@pytest.mark.parametrize("mode,lengths", [("lstm", [5, 5, 5]), ("lstm", [5, 0, 1]), ("gru", [5, 2, 4])])
 def test_compiled_functions(mode, lengths, rng, device):
-    compare(Network(mode, directions=2), rng, device, lengths, jit=True)
+    compare(Network(mode), rng, device, lengths, jit=True)
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("mode", ["lstm", "gru"])
 def test_older_versions(mode, version, rng, device, no_soft_placement):
-    compare(Network(mode, layers=1), rng, device, [5, 5], version=version)
+    compare(Network(mode, layers=1), rng, device, [5, 5, 5], version=version)
 
 
 def test_batch_first(rng, device, no_soft_placement):
@@ -199,13 +198,32 @@ def test_batch_first(rng, device, no_soft_placement):
 
 @pytest.mark.parametrize("directions", [1, 2])
 def test_projection(directions, rng, device, no_soft_placement):
-    compare(Network("lstm", units=5, proj=2, directions=directions), rng, device, [5, 3])
+    compare(Network("lstm", units=5, proj=2, directions=directions), rng, device, [5, 2, 4])
 
 
 @pytest.mark.parametrize("input_mode,inputs", [("skip_input", 4), ("auto_select", 4), ("auto_select", 3)])
 @pytest.mark.parametrize("mode", ["lstm", "gru", "rnn_tanh"])
 def test_input_modes(mode, input_mode, inputs, rng, device, no_soft_placement):
-    compare(Network(mode, inputs=inputs, input_mode=input_mode), rng, device, [5, 3])
+    compare(Network(mode, inputs=inputs, input_mode=input_mode, layers=2 if mode == "gru" else 1), rng, device, [5, 2, 4])
+
+
+@pytest.mark.parametrize("network", [Network("lstm", units=5, proj=2, directions=2), Network("gru", directions=2)], ids=str)
+def test_what_is_beyond_the_lengths_does_not_matter(network, rng, device, no_soft_placement):
+    lengths = np.array([5, 2, 4])
+    with tf.device(device):
+        params = network.params(*network.draw(rng))
+        x, h, c = (tf.constant(a, tf.float32) for a in network.inputs_of(rng))
+        results = []
+        for filling in (0.0, np.nan):
+            padded = tf.where((np.arange(5)[:, None] < lengths)[..., None], x, filling)
+            with tf.GradientTape() as tape:
+                tape.watch([padded, h, params])
+                outputs = call(network, padded, h, c, params, tf.constant(lengths, tf.int32))[:2]
+                loss = tf.add_n([tf.reduce_sum(tf.square(o)) for o in outputs])
+            results.append([*outputs, *tape.gradient(loss, [padded, h, params])])
+    assert np.all(results[0][0].numpy()[np.arange(5)[:, None] >= lengths] == 0)
+    for zeros, nans in zip(*results, strict=True):
+        np.testing.assert_array_equal(zeros, nans)
 
 
 @pytest.mark.parametrize("steps,batch,units", [(1, 1, 1), (9, 1, 33), (2, 17, 3)])
@@ -321,8 +339,9 @@ def test_dropout(device, no_soft_placement):
     np.testing.assert_array_equal(np.unique(output), np.float32([0, 1 / 0.75]))
     assert abs(np.mean(output == 0) - 0.25) < 0.03
     np.testing.assert_array_equal(gradient, output)  # backwards the same were dropped
-    again, _ = _dropped(network, params, device)
-    assert np.any(again != output)
+    for seed in (0, 5):
+        once, again = (_dropped(network, params, device, seed=seed)[0] for _ in range(2))
+        assert np.any(again != once)
     assert np.all(_dropped(network, params, device, dropout=1.0)[0] == 0)
     assert np.all(_dropped(network, params, device, is_training=False)[0] == 1)
 
@@ -431,7 +450,7 @@ def _both(make, x, device, calls=1, mask=None, jit=False):
                 with tf.GradientTape() as tape:
                     tape.watch(x)
                     results = [r for _ in range(calls) for r in tf.nest.flatten(layer(x, mask=None if mask is None else tf.constant(mask)))]
-                    loss = tf.add_n([tf.reduce_sum(tf.sin(tf.cast(r, tf.float32))) for r in results])
+                    loss = tf.add_n([tf.reduce_sum(tf.square(tf.cast(r, tf.float32))) for r in results])
                 return results, tape.gradient(loss, [x, *variables])
 
             graph = tf.function(run).get_concrete_function(tf.constant(x)).graph
@@ -454,9 +473,7 @@ def _layer(name, **fixed):
 
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize(
-    "arguments", [{}, {"return_sequences": True, "return_state": True}, {"go_backwards": True, "return_sequences": True}, {"return_state": True}], ids=str
-)
+@pytest.mark.parametrize("arguments", [{}, {"return_sequences": True, "return_state": True}, {"go_backwards": True, "return_sequences": True}], ids=str)
 def test_layers(name, arguments, jit, rng, device, no_soft_placement):
     x = rng.normal(size=(3, 6, 5)).astype("float32")
     for actual, expected in _both(_layer(name, **arguments), x, device, jit=jit):
@@ -511,8 +528,7 @@ def _classifier(name, **arguments):
         [
             keras.Input((8,), dtype="int32"),
             keras.layers.Embedding(20, 8, mask_zero=True),
-            keras.layers.Bidirectional(layer(8, return_sequences=True, **arguments)),
-            layer(8, **arguments),
+            keras.layers.Bidirectional(layer(8, **arguments)),
             keras.layers.Dense(3),
         ]
     )
@@ -525,8 +541,8 @@ def test_training_equals_the_cpus(name, device):
         keras.utils.set_random_seed(3)
         with tf.device(where):
             model = _classifier(name, **arguments)
-            model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-            losses.append(model.fit(*_sentences(96), batch_size=16, epochs=4, verbose=0, shuffle=False).history["loss"])
+            model.compile(keras.optimizers.Adam(0.03), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            losses.append(model.fit(*_sentences(96), batch_size=16, epochs=6, verbose=0, shuffle=False).history["loss"])
             assert np.isfinite(model.predict(_sentences(8)[0], verbose=0)).all()
     np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3)
-    assert losses[1][-1] < 0.7 * losses[1][0]
+    assert losses[1][-1] < 0.8 * losses[1][0]
