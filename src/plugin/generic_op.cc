@@ -32,6 +32,7 @@ GenericOp::GenericOp(const tensorflow::OpKernel& kernel) : kernel_(kernel) {
   for (int i = 0; i < kernel.num_inputs(); ++i) {
     if (kernel.input_type(i) == tensorflow::DT_RESOURCE) callable_.variables.push_back(i);
   }
+  if (const uint64_t seed = SeedOf(kernel.def())) callable_.random_states = std::make_shared<RandomStates>(seed);
 }
 
 absl::Status GenericOp::Run(tensorflow::OpKernelContext* context) {
@@ -43,7 +44,13 @@ absl::Status GenericOp::Run(tensorflow::OpKernelContext* context) {
   };
   bool bridge_refused = false;
   const absl::Status status = Launch(context, callable, &bridge_refused);
-  return bridge_refused && callable_.variables.empty() ? RunOnCpu(context) : status;
+  return bridge_refused && callable_.variables.empty() && HasCpuKernel() ? RunOnCpu(context) : status;
+}
+
+bool GenericOp::HasCpuKernel() const {
+  const tensorflow::KernelDef* definition = nullptr;
+  std::string class_name;
+  return tensorflow::FindKernelDef(tensorflow::DeviceType("CPU"), kernel_.def(), &definition, &class_name).ok();
 }
 
 absl::Status GenericOp::RunOnCpu(tensorflow::OpKernelContext* context) {

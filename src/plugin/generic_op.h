@@ -23,6 +23,8 @@ class GenericOp {
   absl::Status Run(tensorflow::OpKernelContext* context);
 
  private:
+  bool HasCpuKernel() const;
+
   // For an attribute that tf2xla does not have, found only when the inputs are already in device memory.
   absl::Status RunOnCpu(tensorflow::OpKernelContext* context);
 

@@ -26,7 +26,7 @@ struct Callable {
   std::function<absl::Status(tensorflow::XlaCompiler&, const tensorflow::XlaCompiler::CompileOptions&, std::vector<tensorflow::XlaCompiler::Argument>&,
                              tensorflow::XlaCompiler::CompilationResult*)>
       lower;
-  std::shared_ptr<RandomStates> random_states;  // of functions
+  std::shared_ptr<RandomStates> random_states;  // of functions, and of ops with a seed
 };
 
 // Computes the context's outputs and updates its variables; all work is queued on the context's device when this returns. Variables that nobody else holds are

@@ -12,13 +12,15 @@ uint64_t Entropy() {
   return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
-void MixSeeds(const tensorflow::FunctionDef& function, uint64_t& seed) {
-  for (const tensorflow::NodeDef& node : function.node_def()) {
-    for (const char* name : {"seed", "seed2"}) {
-      const auto attribute = node.attr().find(name);
-      if (attribute != node.attr().end() && attribute->second.i() != 0) seed = (seed ^ static_cast<uint64_t>(attribute->second.i())) * 0x9e3779b97f4a7c15 + 1;
-    }
+void MixSeeds(const tensorflow::NodeDef& node, uint64_t& seed) {
+  for (const char* name : {"seed", "seed2"}) {
+    const auto attribute = node.attr().find(name);
+    if (attribute != node.attr().end() && attribute->second.i() != 0) seed = (seed ^ static_cast<uint64_t>(attribute->second.i())) * 0x9e3779b97f4a7c15 + 1;
   }
+}
+
+void MixSeeds(const tensorflow::FunctionDef& function, uint64_t& seed) {
+  for (const tensorflow::NodeDef& node : function.node_def()) MixSeeds(node, seed);
 }
 
 }  // namespace
@@ -29,6 +31,12 @@ std::array<uint64_t, 2> RandomStates::Next() {
   std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t low = generator_();
   return {low, generator_()};
+}
+
+uint64_t SeedOf(const tensorflow::NodeDef& node) {
+  uint64_t seed = 0;
+  MixSeeds(node, seed);
+  return seed;
 }
 
 uint64_t SeedOf(const std::string& function, const tensorflow::FunctionLibraryDefinition& library) {

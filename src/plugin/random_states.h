@@ -1,4 +1,4 @@
-// What stateful random ops of compiled functions start from: each run of a function gets a state of its own.
+// What stateful random ops of compiled functions, and those with a seed that run alone, start from: each run gets a state of its own.
 #pragma once
 
 #include <array>
@@ -20,6 +20,9 @@ class RandomStates {
   std::mutex mutex_;
   std::mt19937_64 generator_;
 };
+
+// A mixture of the op's own seeds; 0 where it has none.
+uint64_t SeedOf(const tensorflow::NodeDef& node);
 
 // Of the random ops that the function reaches: a mixture of their seeds, which TensorFlow sets where the user called tf.random.set_seed or gave a seed. 0 where
 // none is set, or the function is unknown.

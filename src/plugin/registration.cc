@@ -8,6 +8,7 @@
 #include "plugin/placement_counter.h"
 #include "plugin/platform.h"
 #include "plugin/random_ops.h"
+#include "plugin/recurrent_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
@@ -40,10 +41,15 @@ namespace {
 absl::Status RegisterKernels() {
   // Before anything asks tf2xla for its kernels: they are made for the backends known then.
   tensorflow::XlaOpRegistry::RegisterBackend(kXlaBackend, tensorflow::kGpuAllTypes, [](tensorflow::KernelDef*) { return true; });
+  RegisterCudnnRnnOps();
+  RegisterCudnnRnnParamsOps();
+  RegisterLstmBlockOps();
+  RegisterGruBlockOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
   RegisterOpDoor(known);
+  RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();
   StartStatistics();

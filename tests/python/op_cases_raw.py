@@ -138,4 +138,48 @@ def _xla():
     yield case("XlaRngBitGenerator", lambda s: gen_xla_ops.xla_rng_bit_generator(1, s, [10], dtype=tf.uint32)[1], (given(np.array([1, 2], np.uint64)),))
 
 
-RAW_CASES = [*_images(), *_functions(), *_movement(), *_contractions(), *_xla()]
+def _lstm_block(peephole, clip):
+    """A step of an LSTM and its gradient."""
+
+    def run(x, cs, h, w, wci, wcf, wco, b, cs_grad, h_grad):
+        given = {"x": x, "cs_prev": cs, "h_prev": h, "w": w, "wci": wci, "wcf": wcf, "wco": wco, "b": b}
+        step = R.LSTMBlockCell(**given, forget_bias=0.5, cell_clip=clip, use_peephole=peephole)
+        kept = {name: getattr(step, name) for name in ("i", "cs", "f", "o", "ci", "co")}
+        return [*step, *R.LSTMBlockCellGrad(**given, **kept, cs_grad=cs_grad, h_grad=h_grad, use_peephole=peephole)]
+
+    return run
+
+
+def _block_lstm(version, peephole, clip, length):
+    """An LSTM over a sequence of 5 and its gradient."""
+    forward, gradient = (R.BlockLSTM, R.BlockLSTMGrad) if version == 1 else (R.BlockLSTMV2, R.BlockLSTMGradV2)
+
+    def run(x, cs, h, w, wci, wcf, wco, b, cs_grad, h_grad):
+        given = {"seq_len_max": tf.constant(length, tf.int64), "x": x, "cs_prev": cs, "h_prev": h, "w": w, "wci": wci, "wcf": wcf, "wco": wco, "b": b}
+        steps = forward(**given, cell_clip=clip, use_peephole=peephole)
+        gradients = gradient(**given, **steps._asdict(), cs_grad=cs_grad, h_grad=h_grad, use_peephole=peephole)
+        # TensorFlow's kernels leave the gates undefined beyond the length.
+        return [steps.cs, steps.h, *(getattr(steps, gate)[:length] for gate in ("i", "f", "o", "ci", "co")), *gradients]
+
+    return run
+
+
+def _gru_block(x, h, w_ru, w_c, b_ru, b_c, d_h):
+    given = {"x": x, "h_prev": h, "w_ru": w_ru, "w_c": w_c, "b_ru": b_ru, "b_c": b_c}
+    step = R.GRUBlockCell(**given)
+    return [*step, *R.GRUBlockCellGrad(**given, r=step.r, u=step.u, c=step.c, d_h=d_h)]
+
+
+def _recurrent():
+    weights = (real(3, 4), real(3, 4), real(9, 16), real(4), real(4), real(4), real(16))
+    both = ("float32", "float16")
+    for peephole, clip in ((False, 3.0), (True, 0.0), (True, 0.4)):
+        yield OpCase(f"LSTMBlockCell peephole {peephole} clip {clip}", _lstm_block(peephole, clip), (real(3, 5), *weights, real(3, 4), real(3, 4)), both,
+                     gradient=False, tolerance=4)  # fmt: skip
+    for version, peephole, clip, length in ((1, False, 3.0, 5), (1, True, 0.4, 3), (2, False, 0.0, 4), (2, True, 0.4, 5), (2, False, 0.0, 0)):
+        yield OpCase(f"BlockLSTM {version} peephole {peephole} clip {clip} length {length}", _block_lstm(version, peephole, clip, length),
+                     (real(5, 3, 5), *weights, real(5, 3, 4), real(5, 3, 4)), both, gradient=False, tolerance=8)  # fmt: skip
+    yield OpCase("GRUBlockCell", _gru_block, (real(3, 5), real(3, 4), real(9, 8), real(9, 4), real(8), real(4), real(3, 4)), gradient=False, tolerance=2)
+
+
+RAW_CASES = [*_images(), *_functions(), *_movement(), *_contractions(), *_recurrent(), *_xla()]
