@@ -177,6 +177,7 @@ std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, Value linear, i
 
 std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, const Index& first, int count) {
   ForgetConsecutive();
+  if (count == 1) return {first};
   Value linear = Linearize(shape, first);
   return RowLanes(shape, first, linear, count);
 }

@@ -97,6 +97,7 @@ struct Builder::State {
 
   // ---- Conversions ----
   Value ConvertInteger(Value v, DType to);
+  Value SignExtended(Value v, DType to);
   Value ConvertFloat(Value v, DType to);
   // The f32 nearest to `v` that f16 can hold.
   Value RoundToHalf(Value v);

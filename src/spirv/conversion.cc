@@ -11,10 +11,22 @@ bool IsNarrow(DType dtype) { return BitSize(dtype) < 32; }
 
 }  // namespace
 
+// s32 to s64 or u64, made of two halves as GPUs without 64-bit registers do: lavapipe 22.3 compares OpSConvert's result with constants wrongly.
+Value Builder::State::SignExtended(Value v, DType to) {
+  std::vector<Value> lanes;
+  for (int i = 0; i < v.lanes(); ++i) {
+    Value low = v.lanes() == 1 ? v : builder->Extract(v, i);
+    Value halves = builder->Composite({low, low >> 31});
+    lanes.push_back(Make(Emit(spv::Op::OpBitcast, TypeOf(to), {halves.id()}), to, 1));
+  }
+  return v.lanes() == 1 ? lanes[0] : builder->Composite(lanes);
+}
+
 // Integers to integers: sign- or zero-extended, or cut.
 Value Builder::State::ConvertInteger(Value v, DType to) {
   if (v.constant()) return builder->ConstantBits(to, static_cast<uint64_t>(*v.constant()));
   if (BitSize(to) == BitSize(v.dtype())) return Retag(v, to);
+  if (IsSigned(v.dtype()) && BitSize(to) == 64) return SignExtended(ConvertInteger(v, DType::kS32), to);
   spv::Op op = IsSigned(v.dtype()) && BitSize(to) > BitSize(v.dtype()) ? spv::Op::OpSConvert : spv::Op::OpUConvert;
   return Make(Emit(op, TypeOf(to, v.lanes()), {v.id()}), to, v.lanes());
 }

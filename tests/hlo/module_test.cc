@@ -92,6 +92,20 @@ TEST_P(ModuleTest, PassesKeepItsMeaning) {
   ExpectEqual(EvaluateOnHost(*reference_), EvaluateOnHost(*module_), "after the passes");
 }
 
+// A step that loss scaling skips, as it does when a gradient is not finite, would compare nothing but the variables' old values.
+TEST_P(ModuleTest, TrainingStepsChangeTheirVariables) {
+  if (GetParam().rfind("keras_", 0) != 0 || GetParam().find("_train") == std::string::npos) return;
+  const Bytes outputs = EvaluateOnHost(*reference_);
+  int variables = 0, changed = 0;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (signature_.aliases[i] < 0 || outputs[i].size() <= sizeof(double)) continue;  // counters and sums of metrics are scalars
+    ++variables;
+    changed += outputs[i] != inputs_[signature_.aliases[i]];
+  }
+  EXPECT_GT(variables, 0);
+  EXPECT_GE(changed, variables * 9 / 10) << "of " << variables << " variables";
+}
+
 TEST_P(ModuleTest, DeviceAgreesWithEvaluator) {
   vulkan::Device* device = TestDevice();
   if (!device) GTEST_SKIP() << "no Vulkan device: " << vulkan::Instance::Get().problem();

@@ -22,6 +22,38 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 _DEVICES = [d for kind in ("GPU", "VULKAN") for d in tf.config.list_logical_devices(kind)]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--record-ops", metavar="FILE", help="add the names of the ops that the tests give the device to this file (docs/op_lists/tested.txt)")
+
+
+def pytest_configure(config):
+    if path := config.getoption("--record-ops"):
+        config.pluginmanager.register(_OpRecorder(path))
+
+
+class _OpRecorder:
+    """Collects the types of all ops that run on the device, alone or in functions."""
+
+    def __init__(self, path):
+        from tensorflow.python.framework import op_callbacks
+
+        self.path, self.seen = path, set()
+        op_callbacks.add_op_callback(self._see)
+
+    def _see(self, op_type, inputs, attrs, outputs, op_name=None, graph=None):
+        if graph is not None or any("CPU" not in o.device for o in outputs if hasattr(o, "device")) or not outputs:
+            self.seen.add(op_type)
+
+    def pytest_sessionfinish(self):
+        try:
+            with open(self.path) as file:
+                self.seen |= set(file.read().split())
+        except FileNotFoundError:
+            pass
+        with open(self.path, "w") as file:
+            file.write("\n".join(sorted(self.seen)) + "\n")
+
+
 def pytest_sessionstart(session):
     if not _DEVICES:
         raise pytest.UsageError(
