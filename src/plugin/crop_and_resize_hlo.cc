@@ -45,9 +45,10 @@ Line PointsAlong(XlaOp boxes, const Sizes& sizes, bool vertical) {
   const XlaOp index = IndexAlong(boxes.builder(), xla::F32, dims, 1);
   Line line;
   if (points > 1) {
-    const XlaOp scale = (to - from) * Constant(from, last) / Constant(from, static_cast<double>(points - 1));
-    line.position = from * Constant(from, last) + index * scale;
-    line.ratio = index * Constant(index, static_cast<float>(last) / static_cast<float>(points - 1));
+    // Divided on the host: were a box of the whole image to end a rounding error beyond the last pixel, its edge would be outside.
+    const XlaOp ratio = Constant(index, static_cast<float>(last) / static_cast<float>(points - 1));
+    line.position = from * Constant(from, last) + index * ((to - from) * ratio);
+    line.ratio = index * ratio;
   } else {
     line.position = Constant(from, 0.5) * (from + to) * Constant(from, last);
     line.ratio = xla::ZerosLike(from);
@@ -63,7 +64,7 @@ Line PointsAlong(XlaOp boxes, const Sizes& sizes, bool vertical) {
 // Half away from zero, of numbers that are not negative and below 2^22.
 XlaOp NearestPixel(XlaOp position) {
   const XlaOp low = xla::Floor(position);
-  return low + xla::Select(xla::Ge(position - low, Constant(position, 0.5)), xla::ScalarLike(position, 1) + xla::ZerosLike(position), xla::ZerosLike(position));
+  return low + xla::ConvertElementType(xla::Ge(position - low, Constant(position, 0.5)), xla::F32);
 }
 
 // All points of all crops.

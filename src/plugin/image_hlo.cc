@@ -109,7 +109,8 @@ class AdjustContrastKernel : public tensorflow::XlaOpKernel {
     for (int64_t i = 0; i < images.dims(); ++i) {
       if (i != rows && i != columns) placed.push_back(i);
     }
-    const XlaOp around = Spread(mean, {images.dim_sizes().begin(), images.dim_sizes().end()}, placed);
+    const auto dims = images.dim_sizes();
+    const XlaOp around = Spread(mean, {dims.begin(), dims.end()}, placed);
     const XlaOp adjusted = (values - around) * context->Input(1) + around;
     context->SetOutput(0, xla::Max(xla::Min(adjusted, context->Input(3)), context->Input(2)));
     return absl::OkStatus();

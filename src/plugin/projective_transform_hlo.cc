@@ -49,10 +49,11 @@ XlaOp Wrapped(XlaOp x, double length) {
   return xla::Select(xla::Lt(x, zero), from_below, xla::Select(xla::Gt(x, Constant(x, length - 1)), from_above, x));
 }
 
-// Half away from zero, of numbers that are not negative.
+// Half away from zero.
 XlaOp NearestPixel(XlaOp position) {
-  const XlaOp low = xla::Floor(position), zero = xla::ZerosLike(position);
-  return low + xla::Select(xla::Ge(position - low, Constant(position, 0.5)), zero + Constant(position, 1), zero);
+  const XlaOp low = xla::Floor(position), rest = position - low, half = Constant(position, 0.5);
+  const XlaOp up = xla::Or(xla::Gt(rest, half), xla::And(xla::Eq(rest, half), xla::Ge(position, xla::ZerosLike(position))));
+  return low + xla::ConvertElementType(up, xla::F32);
 }
 
 class ProjectiveTransformKernel : public tensorflow::XlaOpKernel {
@@ -105,8 +106,9 @@ class ProjectiveTransformKernel : public tensorflow::XlaOpKernel {
     Positions at;
     at.x = mapped(0, sizes.width);
     at.y = mapped(3, sizes.height);
+    // Within a pixel of the image, whose share of what is read is not only the fill value.
     const auto within = [](XlaOp value, int64_t length) {
-      return xla::And(xla::Ge(value, xla::ZerosLike(value)), xla::Le(value, Constant(value, static_cast<double>(length - 1))));
+      return xla::And(xla::Gt(value, Constant(value, -1)), xla::Lt(value, Constant(value, static_cast<double>(length))));
     };
     at.inside = xla::And(xla::Ne(depth, xla::ZerosLike(depth)), xla::And(within(at.x, sizes.width), within(at.y, sizes.height)));
     at.x = xla::Select(at.inside, at.x, xla::ZerosLike(at.x));
@@ -140,13 +142,16 @@ class ProjectiveTransformKernel : public tensorflow::XlaOpKernel {
     return absl::OkStatus();
   }
 
-  // The pixels at whole positions; `fill` beyond the last ones.
+  // The pixels at whole positions; `fill` outside of the images.
   static XlaOp Read(XlaOp table, XlaOp y, XlaOp x, XlaOp fill, const Sizes& sizes) {
     const xla::PrimitiveType index = IndexTypeFor(sizes.Pixels());
     const XlaOp row = xla::ConvertElementType(y, index), column = xla::ConvertElementType(x, index);
     const XlaOp image = IndexAlong(table.builder(), index, sizes.Points(), 0);
     const XlaOp pixel = (image * Constant(row, static_cast<double>(sizes.height)) + row) * Constant(row, static_cast<double>(sizes.width)) + column;
-    const XlaOp known = xla::And(xla::Lt(y, Constant(y, static_cast<double>(sizes.height))), xla::Lt(x, Constant(x, static_cast<double>(sizes.width))));
+    const auto within = [](XlaOp value, int64_t length) {
+      return xla::And(xla::Ge(value, xla::ZerosLike(value)), xla::Lt(value, Constant(value, static_cast<double>(length))));
+    };
+    const XlaOp known = xla::And(within(y, sizes.height), within(x, sizes.width));
     return xla::Select(Spread(known, sizes.Result(), {0, 1, 2}), RowsAt(table, pixel), fill);
   }
 

@@ -94,8 +94,9 @@ class QuantizeGradientKernel : public tensorflow::XlaOpKernel {
     TF_RETURN_IF_ERROR(CheckLimit("min", context->InputShape(2), input));
     TF_RETURN_IF_ERROR(CheckLimit("max", context->InputShape(3), input));
     const XlaOp values = context->Input(1);
+    const auto sizes = input.dim_sizes();
+    const std::vector<int64_t> dims(sizes.begin(), sizes.end());
     const auto limit = [&](int i) {
-      const std::vector<int64_t> dims = {input.dim_sizes().begin(), input.dim_sizes().end()};
       return axis_ == -1 ? Spread(xla::Reshape(context->Input(i), {}), dims, {}) : Spread(context->Input(i), dims, {axis_});
     };
     const XlaOp within = xla::And(xla::Ge(values, limit(2)), xla::Le(values, limit(3)));
@@ -166,7 +167,8 @@ class DequantizeKernel : public tensorflow::XlaOpKernel {
   absl::Status Build(XlaOpKernelContext* context) {
     TF_ASSIGN_OR_RETURN(const int64_t slices, Slices(context));
     const TensorShape shape = context->InputShape(0);
-    const std::vector<int64_t> dims = {shape.dim_sizes().begin(), shape.dim_sizes().end()};
+    const auto sizes = shape.dim_sizes();
+    const std::vector<int64_t> dims(sizes.begin(), sizes.end());
     const XlaOp input = xla::ConvertElementType(context->Input(0), xla::F32);
     const auto spread = [&](XlaOp limits) { return slices == 1 ? Spread(xla::Reshape(limits, {}), dims, {}) : Spread(limits, dims, {axis_}); };
     const XlaOp least = xla::Reshape(context->Input(1), {slices}), most = xla::Reshape(context->Input(2), {slices});
