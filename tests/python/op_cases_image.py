@@ -186,8 +186,6 @@ def _others():
         yield OpCase(f"ExtractVolumePatches {padding}",
                      lambda x, padding=padding: R.ExtractVolumePatches(input=x, ksizes=[1, 2, 1, 3, 1], strides=[1, 1, 2, 2, 1], padding=padding),
                      (spread(2, 3, 4, 5, 2),), types, gradient=padding == "VALID")  # fmt: skip
-    yield OpCase("AdjustContrast of the first version", lambda x: R.AdjustContrast(images=x, contrast_factor=1.7, min_value=1.0, max_value=7.5),
-                 (whole(2, 4, 5, 3),), ("float32", "float64", "uint8", "int16", "int32"), gradient=False)  # fmt: skip
     for corners, centers in ((False, False), (True, False), (False, True)):
         options = {"align_corners": corners, "half_pixel_centers": centers}
         yield OpCase(f"ResizeNearestNeighborGrad {corners} {centers}", lambda x, o=options: [

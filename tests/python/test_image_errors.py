@@ -44,7 +44,6 @@ CALLS = {
     ),
     "histogram of a reversed range": lambda: R.HistogramFixedWidth(values=_zeros(3), value_range=[2.0, 1.0], nbins=3),
     "histogram without bins": lambda: R.HistogramFixedWidth(values=_zeros(3), value_range=[0.0, 1.0], nbins=0),
-    "contrast of a matrix": lambda: R.AdjustContrast(images=_zeros(3, 4), contrast_factor=1.0, min_value=0.0, max_value=1.0),
     "patches of rank 4": lambda: R.ExtractVolumePatches(input=_zeros(1, 4, 4, 2), ksizes=[1, 2, 2, 2, 1], strides=[1, 1, 1, 1, 1], padding="VALID"),
     "resize's gradient to nothing": lambda: R.ResizeNearestNeighborGrad(grads=_zeros(1, 4, 4, 2), size=[0, 2]),
     "quantisation's gradient of another shape": lambda: R.QuantizeAndDequantizeV4Grad(
