@@ -1,5 +1,5 @@
-// CropAndResize and its gradients: boxes of images, each resized to the same size. As in TensorFlow's GPU kernels a box of no image, or one that is not finite, is not
-// an error: its crop is the extrapolation value and it reaches no gradient.
+// CropAndResize and its gradients: boxes of images, each resized to the same size. As in TensorFlow's GPU kernels a box of no image, or one that is not finite,
+// is not an error: its crop is the extrapolation value and it reaches no gradient.
 #include <string>
 #include <utility>
 #include <vector>
@@ -228,8 +228,9 @@ class CropAndResizeGradImageKernel : public tensorflow::XlaOpKernel {
     }
     const Grid grid(context->Input(1), context->Input(2), sizes);
     const XlaOp grads = context->Input(0);
-    const XlaOp sums = method_ == "bilinear" ? Bilinear(grid, grads, sizes, type)
-                                             : SumIntoRows(Wide(grads, type), grid.Pixels(NearestPixel(grid.y().position), NearestPixel(grid.x().position)), sizes.Pixels());
+    const XlaOp sums = method_ == "bilinear"
+                           ? Bilinear(grid, grads, sizes, type)
+                           : SumIntoRows(Wide(grads, type), grid.Pixels(NearestPixel(grid.y().position), NearestPixel(grid.x().position)), sizes.Pixels());
     context->SetOutput(0, xla::Reshape(xla::ConvertElementType(sums, type), dims));
     return absl::OkStatus();
   }

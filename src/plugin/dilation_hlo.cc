@@ -1,4 +1,5 @@
-// Dilation2D, grey-scale dilation of images by a filter that is added, and its gradients, which go to the largest element of each window: to the first of equal ones.
+// Dilation2D, grey-scale dilation of images by a filter that is added, and its gradients, which go to the largest element of each window: to the first of equal
+// ones.
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,7 +52,9 @@ class DilationKernel : public tensorflow::XlaOpKernel {
     if (input.dim_size(3) != filter.dim_size(2)) {
       return absl::InvalidArgumentError(absl::StrCat("input and filter must have the same depth: ", input.dim_size(3), " vs ", filter.dim_size(2)));
     }
-    Windows windows = {input.dim_size(0), input.dim_size(3), {input.dim_size(1), filter.dim_size(0), strides_[1], rates_[1]},
+    Windows windows = {input.dim_size(0),
+                       input.dim_size(3),
+                       {input.dim_size(1), filter.dim_size(0), strides_[1], rates_[1]},
                        {input.dim_size(2), filter.dim_size(1), strides_[2], rates_[2]}};
     TF_RETURN_IF_ERROR(windows.Place(padding_));
     return windows;
@@ -108,11 +111,14 @@ class DilationInputGradientKernel : public DilationKernel {
   static XlaOp Elements(XlaOp position, const Windows& windows, xla::PrimitiveType type) {
     const XlaOp none = xla::Lt(position, xla::ZerosLike(position)), width = Constant(position, static_cast<double>(windows.columns.window));
     const XlaOp first = xla::ConstantR0<int32_t>(position.builder(), 0);
-    const auto index = [&](XlaOp found, XlaOp begin) { return xla::ConvertElementType(xla::Select(none, xla::Max(begin, xla::ZerosLike(begin)), found), type); };
+    const auto index = [&](XlaOp found, XlaOp begin) {
+      return xla::ConvertElementType(xla::Select(none, xla::Max(begin, xla::ZerosLike(begin)), found), type);
+    };
     const XlaOp row = index(windows.RowOf(xla::Div(position, width)), windows.RowOf(first));
     const XlaOp column = index(windows.ColumnOf(xla::Rem(position, width)), windows.ColumnOf(first));
     const XlaOp image = IndexAlong(position.builder(), type, windows.Output(), 0);
-    const XlaOp pixel = (image * Constant(row, static_cast<double>(windows.rows.input)) + row) * Constant(row, static_cast<double>(windows.columns.input)) + column;
+    const XlaOp pixel =
+        (image * Constant(row, static_cast<double>(windows.rows.input)) + row) * Constant(row, static_cast<double>(windows.columns.input)) + column;
     return pixel * Constant(row, static_cast<double>(windows.depth)) + IndexAlong(position.builder(), type, windows.Output(), 3);
   }
 };

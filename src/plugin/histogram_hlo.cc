@@ -91,7 +91,8 @@ class HistogramKernel : public tensorflow::XlaOpKernel {
   static XlaOp Bin(XlaOp distance, const Range& range, bool single) {
     xla::XlaBuilder* builder = distance.builder();
     const double step = range.width / static_cast<double>(range.bins);
-    const XlaOp starts = single ? xla::ConstantR1<float>(builder, BinStarts<float>(step, range.bins)) : xla::ConstantR1<double>(builder, BinStarts<double>(step, range.bins));
+    const XlaOp starts =
+        single ? xla::ConstantR1<float>(builder, BinStarts<float>(step, range.bins)) : xla::ConstantR1<double>(builder, BinStarts<double>(step, range.bins));
     const XlaOp table = xla::Reshape(starts, {range.bins + 1, 1});
     const XlaOp last = Constant(distance, static_cast<double>(range.bins - 1)), zero = Constant(distance, 0);
     const XlaOp known = xla::Eq(distance, distance);

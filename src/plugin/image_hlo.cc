@@ -72,7 +72,8 @@ class ExtractVolumePatchesKernel : public tensorflow::XlaOpKernel {
   // One dimension after the other becomes two: which window, and where in it.
   XlaOp Patches(XlaOp volume, const std::vector<int64_t>& outputs, int64_t depth) const {
     XlaOp patches = volume;
-    for (int i = 0; i < 3; ++i) patches = xla::TorchIndexSelect(patches, xla::Reshape(Starts(volume, i + 1, outputs[i + 1]), {outputs[i + 1] * windows_[i + 1]}), i + 1);
+    for (int i = 0; i < 3; ++i)
+      patches = xla::TorchIndexSelect(patches, xla::Reshape(Starts(volume, i + 1, outputs[i + 1]), {outputs[i + 1] * windows_[i + 1]}), i + 1);
     patches = xla::Reshape(patches, {outputs[0], outputs[1], windows_[1], outputs[2], windows_[2], outputs[3], windows_[3], depth});
     patches = xla::Transpose(patches, {0, 1, 3, 5, 2, 4, 6, 7});
     return xla::Reshape(patches, {outputs[0], outputs[1], outputs[2], outputs[3], int64_t{windows_[1]} * windows_[2] * windows_[3] * depth});
@@ -103,7 +104,8 @@ class AdjustContrastKernel : public tensorflow::XlaOpKernel {
       return absl::OkStatus();
     }
     const int64_t rows = images.dims() - 3, columns = images.dims() - 2;
-    const XlaOp sum = xla::Reduce(values, xla::Zero(context->builder(), xla::F32), xla::CreateScalarAddComputation(xla::F32, context->builder()), {rows, columns});
+    const XlaOp sum =
+        xla::Reduce(values, xla::Zero(context->builder(), xla::F32), xla::CreateScalarAddComputation(xla::F32, context->builder()), {rows, columns});
     const XlaOp mean = sum / Constant(sum, static_cast<double>(images.dim_size(rows) * images.dim_size(columns)));
     std::vector<int64_t> placed;
     for (int64_t i = 0; i < images.dims(); ++i) {

@@ -1,5 +1,5 @@
-// Ops of images, pooling and quantisation for which tf2xla has no kernels, or wrong ones. Each function registers this plugin's with tf2xla, before anything asks it
-// for its kernels.
+// Ops of images, pooling and quantisation for which tf2xla has no kernels, or wrong ones. Each function registers this plugin's with tf2xla, before anything
+// asks it for its kernels.
 #pragma once
 
 namespace tfvk::plugin {

@@ -30,8 +30,9 @@ class ArgmaxPoolKernel : public tensorflow::XlaOpKernel {
     OP_REQUIRES(construction, window_[3] == 1 && stride_[3] == 1,
                 absl::UnimplementedError("MaxPoolWithArgmax is not supported on the depth dimension on this device."));
     for (const int dimension : {1, 2}) {
-      OP_REQUIRES(construction, window_[dimension] > 0 && stride_[dimension] > 0,
-                  absl::InvalidArgumentError(absl::StrCat("Sliding window ksize and strides must be positive, are ", window_[dimension], " and ", stride_[dimension])));
+      OP_REQUIRES(
+          construction, window_[dimension] > 0 && stride_[dimension] > 0,
+          absl::InvalidArgumentError(absl::StrCat("Sliding window ksize and strides must be positive, are ", window_[dimension], " and ", stride_[dimension])));
     }
     OP_REQUIRES_OK(construction, construction->GetAttr("include_batch_in_index", &batch_in_index_));
   }

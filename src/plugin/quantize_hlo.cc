@@ -1,4 +1,5 @@
-// QuantizeAndDequantize in its first version, the gradient of its fourth, and Dequantize: numbers that were, or are as if they had been, kept as small integers.
+// QuantizeAndDequantize in its first version, the gradient of its fourth, and Dequantize: numbers that were, or are as if they had been, kept as small
+// integers.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -88,7 +89,8 @@ class QuantizeGradientKernel : public tensorflow::XlaOpKernel {
     const TensorShape gradients = context->InputShape(0), input = context->InputShape(1);
     if (axis_ < -1) return absl::InvalidArgumentError(absl::StrCat("Axis must be at least -1. Found ", axis_));
     if (axis_ >= input.dims()) {
-      return absl::InvalidArgumentError(absl::StrCat("Axis should be -1 or 0 or a positive value less than ", input.dims(), "but given axis value was ", axis_));
+      return absl::InvalidArgumentError(
+          absl::StrCat("Axis should be -1 or 0 or a positive value less than ", input.dims(), "but given axis value was ", axis_));
     }
     if (gradients != input) return absl::InvalidArgumentError("gradient and input must be the same size");
     TF_RETURN_IF_ERROR(CheckLimit("min", context->InputShape(2), input));
@@ -96,9 +98,7 @@ class QuantizeGradientKernel : public tensorflow::XlaOpKernel {
     const XlaOp values = context->Input(1);
     const auto sizes = input.dim_sizes();
     const std::vector<int64_t> dims(sizes.begin(), sizes.end());
-    const auto limit = [&](int i) {
-      return axis_ == -1 ? Spread(xla::Reshape(context->Input(i), {}), dims, {}) : Spread(context->Input(i), dims, {axis_});
-    };
+    const auto limit = [&](int i) { return axis_ == -1 ? Spread(xla::Reshape(context->Input(i), {}), dims, {}) : Spread(context->Input(i), dims, {axis_}); };
     const XlaOp within = xla::And(xla::Ge(values, limit(2)), xla::Le(values, limit(3)));
     context->SetOutput(0, xla::Select(within, context->Input(0), xla::ZerosLike(values)));
     context->SetOutput(1, xla::ZerosLike(context->Input(2)));

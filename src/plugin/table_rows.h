@@ -1,4 +1,5 @@
-// Reads and sums of a table's rows by computed indices, and the grids of numbers that such indices are computed from: what image and pooling ops are written with.
+// Reads and sums of a table's rows by computed indices, and the grids of numbers that such indices are computed from: what image and pooling ops are written
+// with.
 #pragma once
 
 #include <cstdint>

@@ -38,8 +38,8 @@ struct Maxima {
   xla::XlaOp position;  // s32, i * columns.window + j; -1 where nothing was taken
 };
 
-// `offset`, if given, is [rows.window, columns.window, depth] and added to the windows' elements. Of equal elements the first is taken; with `first_always` also a
-// window's first element, whatever it is.
+// `offset`, if given, is [rows.window, columns.window, depth] and added to the windows' elements. Of equal elements the first is taken; with `first_always`
+// also a window's first element, whatever it is.
 absl::StatusOr<Maxima> FindMaxima(xla::XlaOp image, const xla::XlaOp* offset, bool first_always, const Windows& windows);
 
 }  // namespace tfvk::plugin
