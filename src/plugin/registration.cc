@@ -3,6 +3,7 @@
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
+#include "plugin/image_ops.h"
 #include "plugin/launch.h"
 #include "plugin/op_rules.h"
 #include "plugin/placement_counter.h"
@@ -45,6 +46,13 @@ absl::Status RegisterKernels() {
   RegisterCudnnRnnParamsOps();
   RegisterLstmBlockOps();
   RegisterGruBlockOps();
+  RegisterCropAndResizeOps();
+  RegisterProjectiveTransformOps();
+  RegisterMaxPoolArgmaxOps();
+  RegisterDilationOps();
+  RegisterImageOps();
+  RegisterQuantizeOps();
+  RegisterHistogramOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

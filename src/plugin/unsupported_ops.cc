@@ -17,8 +17,6 @@ const std::map<std::string, TypeSet>& Table() {
     for (const char* op : {"SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"}) (*made)[op] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
     // tf2xla's eigenvalues of complex matrices have another type than TensorFlow's.
     (*made)["SelfAdjointEigV2"] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
-    // tf2xla has one of its modes and calls the others invalid.
-    whole({"Dequantize"});
     // Results whose sizes depend on the data.
     whole({"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV3", "DynamicPartition"});
     return made;
