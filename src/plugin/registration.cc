@@ -11,6 +11,7 @@
 #include "plugin/recurrent_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
+#include "plugin/variable_ops.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/tsl/platform/logging.h"
@@ -45,6 +46,8 @@ absl::Status RegisterKernels() {
   RegisterCudnnRnnParamsOps();
   RegisterLstmBlockOps();
   RegisterGruBlockOps();
+  RegisterSparseOptimizerOps();
+  RegisterVariableOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
