@@ -1,4 +1,5 @@
 // What TensorFlow calls to have the plugin's kernels registered.
+#include "plugin/container_ops.h"
 #include "plugin/door_functions.h"
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
@@ -52,6 +53,7 @@ absl::Status RegisterKernels() {
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
   RegisterOpDoor(known);
+  RegisterContainerOps(known);
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();
