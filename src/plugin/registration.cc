@@ -13,6 +13,7 @@
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "plugin/variable_ops.h"
+#include "plugin/variable_reference_ops.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/tsl/platform/logging.h"
@@ -53,6 +54,7 @@ absl::Status RegisterKernels() {
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
   RegisterOpDoor(known);
+  RegisterReferenceOps();
   RegisterContainerOps(known);
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
