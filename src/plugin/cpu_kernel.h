@@ -20,6 +20,9 @@ class CpuKernel {
   // Runs it on the context's own inputs and outputs: those that are in device memory are copied to the host and back. Waits for the device.
   absl::Status RunStaged(tensorflow::OpKernelContext* context) const;
 
+  // Runs it on the context itself. Only for kernels that TensorFlow uses for pluggable devices too: their code moves tensors without looking into them.
+  void RunOnDeviceMemory(tensorflow::OpKernelContext* context) const { kernel_->Compute(context); }
+
  private:
   tensorflow::Device* cpu_ = nullptr;  // not owned
   std::unique_ptr<tensorflow::OpKernel> kernel_;

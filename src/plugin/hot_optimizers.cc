@@ -65,6 +65,14 @@ std::vector<Expression> Adam(const std::vector<Expression>& in, bool nesterov) {
   return {in[0] - direction * step / (Sqrt(v) + epsilon), m, v};
 }
 
+// Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond" (2018): the step never grows.
+std::vector<Expression> AdamWithAmsgrad(const std::vector<Expression>& in, bool) {
+  const Expression &power1 = in[4], &power2 = in[5], &rate = in[6], &beta1 = in[7], &beta2 = in[8], &epsilon = in[9], &gradient = in[10];
+  const Expression step = rate * Sqrt(1.0 - power2) / (1.0 - power1);
+  const Expression m = in[1] + (gradient - in[1]) * (1.0 - beta1), v = in[2] + (Square(gradient) - in[2]) * (1.0 - beta2), most = Max(in[3], v);
+  return {in[0] - m * step / (Sqrt(most) + epsilon), m, v, most};
+}
+
 std::vector<Expression> AdaMax(const std::vector<Expression>& in, bool) {
   const Expression &power1 = in[3], &rate = in[4], &beta1 = in[5], &beta2 = in[6], &epsilon = in[7], &gradient = in[8];
   const Expression m = in[1] + (gradient - in[1]) * (1.0 - beta1), v = Max(beta2 * in[2], Abs(gradient));
@@ -93,6 +101,7 @@ const OptimizerRow kOptimizers[] = {
     {"ResourceApplyAdagrad", Adagrad},
     {"ResourceApplyAdagradV2", AdagradV2},
     {"ResourceApplyAdam", Adam},
+    {"ResourceApplyAdamWithAmsgrad", AdamWithAmsgrad},
     {"ResourceApplyCenteredRMSProp", CenteredRmsProp},
     {"ResourceApplyGradientDescent", GradientDescent},
     {"ResourceApplyKerasMomentum", KerasMomentum},

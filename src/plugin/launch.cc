@@ -155,11 +155,13 @@ class Call {
  private:
   // Locks the variables for as long as this call lives.
   absl::Status TakeInputs() {
-    for (int i = 0; i < context_->num_inputs(); ++i) inputs_.push_back(&context_->input(i));
+    TF_RETURN_IF_ERROR(references_.Take(context_, callable_.references));
+    for (int i = 0; i < context_->num_inputs(); ++i) inputs_.push_back(tensorflow::IsRefType(context_->input_dtype(i)) ? nullptr : &context_->input(i));
     TF_RETURN_IF_ERROR(tensorflow::GetVariableInfosFromInputs(context_->resource_manager(), context_->device(), inputs_, callable_.variables, &variables_));
     TF_RETURN_IF_ERROR(tensorflow::LockVariables(absl::MakeSpan(variables_)));
     variable_of_input_.resize(inputs_.size(), nullptr);
     for (const VariableInfo& variable : variables_) variable_of_input_[variable.index()] = variable.var();
+    for (size_t i = 0; i < callable_.references.size(); ++i) variable_of_input_[callable_.references[i].input] = &references_[i];
     return absl::OkStatus();
   }
 
@@ -305,7 +307,8 @@ class Call {
   tensorflow::OpKernelContext* const context_;
   const Callable& callable_;
   Device& device_;
-  std::vector<const Tensor*> inputs_;
+  std::vector<const Tensor*> inputs_;  // null for references
+  ReferenceValues references_;
   std::vector<VariableInfo> variables_;
   std::vector<tensorflow::Var*> variable_of_input_;  // null for other inputs
   std::shared_ptr<const Compilation> compilation_;

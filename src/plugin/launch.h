@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plugin/random_states.h"
+#include "plugin/variable_references.h"
 #include "tensorflow/compiler/tf2xla/xla_compiler.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
@@ -17,11 +18,12 @@ extern const char kXlaBackend[];
 
 // What a kernel compiles.
 struct Callable {
-  std::string name;            // the op or function, for messages and dumps
-  bool is_function = false;    // for the statistics
-  std::string identity;        // equal only for callables that are the same computation but for their arguments
-  std::vector<int> constants;  // inputs whose values are compiled in; in host memory
-  std::vector<int> variables;  // inputs that are handles of resource variables; in host memory
+  std::string name;                        // the op or function, for messages and dumps
+  bool is_function = false;                // for the statistics
+  std::string identity;                    // equal only for callables that are the same computation but for their arguments
+  std::vector<int> constants;              // inputs whose values are compiled in; in host memory
+  std::vector<int> variables;              // inputs that are handles of resource variables; in host memory
+  std::vector<ReferenceInput> references;  // inputs that are reference variables; compiled as resource variables
   // Calls CompileSingleOp or CompileFunction.
   std::function<absl::Status(tensorflow::XlaCompiler&, const tensorflow::XlaCompiler::CompileOptions&, std::vector<tensorflow::XlaCompiler::Argument>&,
                              tensorflow::XlaCompiler::CompilationResult*)>

@@ -1,4 +1,5 @@
 // What TensorFlow calls to have the plugin's kernels registered.
+#include "plugin/container_ops.h"
 #include "plugin/door_functions.h"
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
@@ -12,6 +13,8 @@
 #include "plugin/recurrent_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
+#include "plugin/variable_ops.h"
+#include "plugin/variable_reference_ops.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/tsl/platform/logging.h"
@@ -53,10 +56,14 @@ absl::Status RegisterKernels() {
   RegisterImageOps();
   RegisterQuantizeOps();
   RegisterHistogramOps();
+  RegisterSparseOptimizerOps();
+  RegisterVariableOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
   RegisterOpDoor(known);
+  RegisterReferenceOps();
+  RegisterContainerOps(known);
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();

@@ -25,7 +25,9 @@ absl::Status CheckShapes(const tensorflow::NodeDef& node, const std::vector<XlaC
   for (const XlaCompiler::Argument& argument : arguments) {
     const auto& shape = std::get<tensorflow::TensorShape>(argument.shape);
     const bool is_variable = argument.kind == XlaCompiler::Argument::kResource;
-    shapes.push_back(is_variable ? PartialTensorShape({}) : PartialTensorShape(shape));
+    // Without a value to tell the variable's shape, some shape functions take the handle's for it.
+    const PartialTensorShape of_handle = argument.initialized ? PartialTensorShape({}) : PartialTensorShape();
+    shapes.push_back(is_variable ? of_handle : PartialTensorShape(shape));
     values.push_back(argument.kind == XlaCompiler::Argument::kConstant ? &argument.constant_value : nullptr);
     handles.push_back(is_variable && argument.initialized ? std::make_unique<Handles>(Handles{{PartialTensorShape(shape), argument.type}}) : nullptr);
   }

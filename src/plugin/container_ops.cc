@@ -1,0 +1,109 @@
+#include "plugin/container_ops.h"
+
+#include <memory>
+#include <string>
+
+#include "plugin/cpu_kernel.h"
+#include "plugin/element_ops.h"
+#include "plugin/platform.h"
+#include "plugin/status.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/variant.h"
+#include "tensorflow/core/kernels/variant_ops_util.h"
+
+namespace tfvk::plugin {
+namespace {
+
+using tensorflow::KernelDef;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+using tensorflow::Variant;
+
+// TensorFlow's kernel, which asks the context's device for its memory and copies.
+class ContainerKernel : public tensorflow::OpKernel {
+ public:
+  explicit ContainerKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, CpuKernel::Create(context->function_library(), context->resource_manager(), context->def(), &kernel_));
+  }
+
+  void Compute(tensorflow::OpKernelContext* context) override { kernel_->RunOnDeviceMemory(context); }
+
+ private:
+  std::unique_ptr<CpuKernel> kernel_;
+};
+
+class ZerosLikeVariantKernel : public tensorflow::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(tensorflow::OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    OP_REQUIRES(context, input.dims() == 0,
+                absl::InvalidArgumentError(
+                    absl::StrCat("ZerosLike non-scalar Tensor with dtype=DT_VARIANT is not supported; its shape is ", input.shape().DebugString())));
+    Tensor zeros;
+    OP_REQUIRES_OK(context, MakeZeros(context, input, &zeros));
+    context->set_output(0, zeros);
+  }
+};
+
+class AddNVariantKernel : public tensorflow::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(tensorflow::OpKernelContext* context) override { tensorflow::AddNVariant(context, AddVariants); }
+};
+
+template <class Kernel>
+void RegisterKernel(KernelDef definition) {
+  definition.set_device_type(DeviceType());
+  tensorflow::kernel_factory::OpKernelRegistrar(new KernelDef(std::move(definition)), "TfvkContainerOp",
+                                                [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
+}
+
+KernelDef Definition(const std::string& op) {
+  KernelDef definition;
+  definition.set_op(op);
+  return definition;
+}
+
+// TensorFlow registers list ops for some types of elements: the device's others have the same arguments in host memory.
+void RegisterListOps(const KnownKernels& known) {
+  const TypeSet device_types = DeviceTypes();
+  for (const auto& [op, kernels] : known.device) {
+    if (op.rfind("TensorList", 0) != 0) continue;
+    bool any = false;
+    const TypeSet covered = CoveredTypes(kernels, "element_dtype", &any);
+    if (any) continue;
+    TypeSet missing;
+    for (const tensorflow::DataType type : device_types) {
+      if (type != tensorflow::DT_INT32 && covered.count(type) == 0) missing.insert(type);
+    }
+    for (const KernelDef& kernel : kernels) {
+      if (ConstraintTypes(kernel, "element_dtype").count(tensorflow::DT_FLOAT) == 0) continue;
+      KernelDef definition = kernel;
+      SetConstraintTypes(definition, "element_dtype", missing);
+      RegisterKernel<ContainerKernel>(std::move(definition));
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+void RegisterContainerOps(const KnownKernels& known) {
+  RegisterListOps(known);
+  for (const char* op : {"OptionalFromValue", "OptionalGetValue", "OptionalNone", "OptionalHasValue"}) {
+    KernelDef definition = Definition(op);
+    if (known.device.count(op) != 0) continue;
+    if (definition.op() == "OptionalHasValue") definition.add_host_memory_arg("has_value");
+    RegisterKernel<ContainerKernel>(std::move(definition));
+  }
+  KernelDef zeros = Definition("ZerosLike"), sum = Definition("AddN");
+  SetConstraintTypes(zeros, "T", {tensorflow::DT_VARIANT});
+  SetConstraintTypes(sum, "T", {tensorflow::DT_VARIANT});
+  RegisterKernel<ZerosLikeVariantKernel>(std::move(zeros));
+  RegisterKernel<AddNVariantKernel>(std::move(sum));
+}
+
+}  // namespace tfvk::plugin
