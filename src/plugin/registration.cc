@@ -4,6 +4,7 @@
 #include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
 #include "plugin/launch.h"
+#include "plugin/mathematics_ops.h"
 #include "plugin/op_rules.h"
 #include "plugin/placement_counter.h"
 #include "plugin/platform.h"
@@ -45,6 +46,8 @@ absl::Status RegisterKernels() {
   RegisterCudnnRnnParamsOps();
   RegisterLstmBlockOps();
   RegisterGruBlockOps();
+  RegisterLuOps();
+  RegisterSpecialFunctionOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
