@@ -80,10 +80,8 @@ XlaOp BesselJ1(XlaOp x) {
   return Choose(Below(a, 8), NearJ1(x), Choose(Below(x, 0), -far, far));
 }
 
-// The singular functions: at zero and below it.
-XlaOp WithPole(XlaOp x, double pole, XlaOp value) {
-  return Choose(Below(x, 0), NotANumber(x), Choose(xla::Eq(x, Number(x, 0)), xla::FullLike(x, pole), value));
-}
+// The singular functions: TensorFlow's CPU kernels give the pole's value below zero also.
+XlaOp WithPole(XlaOp x, double pole, XlaOp value) { return Choose(xla::Le(x, Number(x, 0)), xla::FullLike(x, pole), value); }
 
 XlaOp BesselY0(XlaOp x) {
   const XlaOp near = Number(x, 2 / kPi) * xla::Log(x) * NearJ0(x) + Series(series::kBesselY0, x * x, 0, 64);
@@ -143,7 +141,7 @@ XlaOp Expint(XlaOp x) {
   scaled = Choose(Below(x, 6), Series(series::kExpintMiddle, x, 2, 6), scaled);
   const XlaOp half = xla::Exp(Number(x, 0.5) * x);  // e^x overflows before e^x / x does
   const XlaOp far = Choose(xla::Eq(x, Number(x, kInfinity)), x, scaled * half / x * half);
-  return WithPole(x, -kInfinity, Choose(xla::Le(x, Number(x, 2)), near, far));
+  return Choose(Below(x, 0), NotANumber(x), WithPole(x, -kInfinity, Choose(xla::Le(x, Number(x, 2)), near, far)));
 }
 
 // x^2 modulo 4, which sine and cosine of pi x^2 / 2 need: x is split so that the large part of the square is exact.
