@@ -7,5 +7,9 @@ namespace tfvk::plugin {
 void RegisterLuOps();
 // Bessel functions, Dawson's, Fresnel's and exponential integrals, the dilogarithm.
 void RegisterSpecialFunctionOps();
+// EuclideanNorm and the Fourier transforms of any number of dimensions.
+void RegisterNormAndFourierOps();
+// Ops of old graphs: another op's old name, or its meaning with other arguments.
+void RegisterOlderOps();
 
 }  // namespace tfvk::plugin

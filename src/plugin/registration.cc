@@ -48,6 +48,8 @@ absl::Status RegisterKernels() {
   RegisterGruBlockOps();
   RegisterLuOps();
   RegisterSpecialFunctionOps();
+  RegisterNormAndFourierOps();
+  RegisterOlderOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

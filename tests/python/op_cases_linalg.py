@@ -31,4 +31,14 @@ def _determinants():
                  (definite(6, (2,)),), gradient=False, tolerance=20)  # fmt: skip
 
 
-LINALG_CASES = [*_determinants()]
+def _norms():
+    types = ("float32", "float64", "float16", "bfloat16")
+    yield OpCase("EuclideanNorm", lambda x: [tf.math.reduce_euclidean_norm(x, 1), tf.math.reduce_euclidean_norm(x, [0, -1], keepdims=True),
+                                             tf.math.reduce_euclidean_norm(x)], (real(3, 4, 5),), types)  # fmt: skip
+    yield OpCase("EuclideanNorm of complex numbers", lambda x: [R.EuclideanNorm(input=x, axis=[0]), R.EuclideanNorm(input=x, axis=[-1, 0])],
+                 (compound(3, 4),), COMPLEX, gradient=False)  # fmt: skip
+    yield OpCase("EuclideanNorm of nothing", lambda x: [R.EuclideanNorm(input=x, axis=[0]), R.EuclideanNorm(input=x, axis=[1])],
+                 (given(np.zeros([0, 3], np.float32)),), gradient=False)  # fmt: skip
+
+
+LINALG_CASES = [*_determinants(), *_norms()]
