@@ -6,6 +6,7 @@
 #include "plugin/element_types.h"
 #include "plugin/image_ops.h"
 #include "plugin/launch.h"
+#include "plugin/mathematics_ops.h"
 #include "plugin/op_rules.h"
 #include "plugin/placement_counter.h"
 #include "plugin/platform.h"
@@ -58,6 +59,10 @@ absl::Status RegisterKernels() {
   RegisterHistogramOps();
   RegisterSparseOptimizerOps();
   RegisterVariableOps();
+  RegisterLuOps();
+  RegisterSpecialFunctionOps();
+  RegisterNormAndFourierOps();
+  RegisterOlderOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

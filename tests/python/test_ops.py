@@ -1,4 +1,4 @@
-"""Every case of op_cases.py, op_cases_raw.py and op_cases_image.py on the device and on the CPU: results and gradients agree."""
+"""Every case of op_cases*.py on the device and on the CPU: results and gradients agree."""
 
 import zlib
 
@@ -7,7 +7,11 @@ import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
 from op_cases_image import IMAGE_CASES
+from op_cases_linalg import LINALG_CASES
 from op_cases_raw import RAW_CASES
+from op_cases_special import SPECIAL_CASES
+
+ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SPECIAL_CASES
 
 
 def _inputs(case, dtype):
@@ -54,7 +58,7 @@ def _assert_close(actual, expected, tolerance, what):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what)
 
 
-@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES + RAW_CASES + IMAGE_CASES for d in c.dtypes])
+@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in ALL_CASES for d in c.dtypes])
 def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement, not_on_reference):
     if case.not_on_reference:
         not_on_reference(case.not_on_reference)
