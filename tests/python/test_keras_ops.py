@@ -1,0 +1,75 @@
+"""Every function of keras.ops against the CPU: alone, in a function, and in a compiled function."""
+
+import keras
+import pytest
+import tensorflow as tf
+from keras_cases_ops import CASES, NO_NUMBERS
+from keras_known import CPU_OPS, UNCOMPILED_OPS
+from keras_run import assert_same, check_fallback, expression_function, to_numpy, with_fallback
+from keras_walk import entries, entries_without_case
+
+SCOPE = {"ops": keras.ops}
+# Vectors of decompositions are unique only up to a sign.
+ANY_SIGN = {"svd", "qr", "eigh", "eig"}
+# Not functions of tensors in a graph: they look at what is there, or give arrays of NumPy.
+ONLY_EAGER = {"convert_to_numpy", "is_tensor", "dtype", "shape", "ndim", "vectorize", "custom_gradient"}
+CALLS = [(name, index) for name, calls in sorted(CASES.items()) for index in range(len(calls))]
+
+
+def call_of(name, index):
+    return expression_function(f"ops.{name}({CASES[name][index]})", SCOPE)
+
+
+_expected = {}
+
+
+def expected_of(name, index):
+    if (name, index) not in _expected:
+        function, arguments = call_of(name, index)
+        with tf.device("/CPU:0"):
+            _expected[name, index] = to_numpy(function(*[tf.constant(a) for a in arguments]))
+    return _expected[name, index]
+
+
+def compare(name, index, actual):
+    if name in NO_NUMBERS:
+        assert [a.shape for a in actual] == [e.shape for e in expected_of(name, index)]
+    else:
+        assert_same(actual, expected_of(name, index), rtol=1e-3, atol=1e-4, signs=name not in ANY_SIGN)
+
+
+def test_every_function_has_a_case():
+    missing = entries_without_case("ops", CASES)
+    assert not missing, f"keras.ops has functions without a case in keras_cases_ops.py: {missing}"
+    stale = set(CASES) - {name for group in entries("ops") for name in group}
+    assert not stale, f"keras_cases_ops.py has cases of functions that keras.ops does not have: {stale}"
+
+
+@pytest.mark.parametrize("name,index", CALLS)
+def test_alone(name, index, device):
+    function, arguments = call_of(name, index)
+    with tf.device(device):
+        result, op = with_fallback(lambda: to_numpy(function(*[tf.constant(a) for a in arguments])))
+    check_fallback(f"ops.{name}", op, CPU_OPS)
+    compare(name, index, result)
+
+
+@pytest.mark.parametrize("name,index", [call for call in CALLS if call[0] not in ONLY_EAGER])
+def test_in_a_function(name, index, device):
+    function, arguments = call_of(name, index)
+    with tf.device(device):
+        tensors = [tf.constant(a) for a in arguments]
+        result, op = with_fallback(lambda: to_numpy(tf.function(function)(*tensors)))
+    check_fallback(f"ops.{name}", op, CPU_OPS)
+    compare(name, index, result)
+
+
+@pytest.mark.parametrize("name,index", [call for call in CALLS if call[0] not in ONLY_EAGER])
+def test_in_a_compiled_function(name, index, device, request):
+    if reason := UNCOMPILED_OPS.get(f"ops.{name}"):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True, raises=(tf.errors.OpError, ValueError)))
+    function, arguments = call_of(name, index)
+    with tf.device(device):
+        tensors = [tf.constant(a) for a in arguments]
+        result = to_numpy(tf.function(function, jit_compile=True)(*tensors))
+    compare(name, index, result)
