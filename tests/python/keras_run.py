@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_data import arrays
 
 _DATA = arrays()
-_NO_KERNEL = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 # Eager ops: "... (OpKernel was not found) ... [Op:Eig]"; functions: "Cannot assign a device for operation eig/Eig: ... [[{{node eig/Eig}}]]".
 _EAGER_OP = re.compile(r"Could not satisfy device specification.*\[Op:(\w+)\]|Could not find device for node: \{\{node (\w+)\}\}", re.S)
 _FUNCTION_OP = re.compile(r"Cannot assign a device for operation \S*?([^/\s:]+?)(?:_\d+)?:")
@@ -55,9 +54,7 @@ def soft_placement(on):
 
 
 def missing_kernel(error):
-    """The op that has no kernel on the device, of an error with soft placement off; None for any other error."""
-    if not isinstance(error, _NO_KERNEL):
-        return None
+    """The op that has no kernel on the device, of an error with soft placement off, which Keras may have wrapped; None for any other error."""
     for pattern in (_EAGER_OP, _FUNCTION_OP):
         if found := pattern.search(str(error)):
             return next(group for group in found.groups() if group)
@@ -70,7 +67,7 @@ def with_fallback(run):
     try:
         with soft_placement(False):
             return run(), None
-    except _NO_KERNEL as error:
+    except (tf.errors.OpError, ValueError) as error:
         op = missing_kernel(error)
         if op is None:
             raise
