@@ -4,15 +4,26 @@
 _SIZES = "the result's size depends on values, which compiled functions cannot have"
 _NO_HLO = "TensorFlow's op has no kernel for compiled functions"
 UNCOMPILED_OPS = {
-    **dict.fromkeys(["ops.nonzero", "ops.unique", "ops.histogram"], _SIZES),
-    **dict.fromkeys(["ops.ctc_decode", "ops.det", "ops.eig"], _NO_HLO),
+    **dict.fromkeys(["ops.nonzero", "ops.unique", "ops.histogram", "ops.where[1]"], _SIZES),
+    **dict.fromkeys(["ops.ctc_decode", "ops.det", "ops.eig", "ops.i0", "ops.kaiser", "ops.lu_factor"], _NO_HLO),
 }
-# The first op without a kernel on the device, in a call alone; where a name has several calls, in those that have it.
+# The first op without a kernel on the device, in a call alone; [1] is the second call of a name.
 CPU_OPS = {
     "ops.cholesky": "CheckNumerics",
     "ops.ctc_decode": "CTCGreedyDecoder",
     "ops.det": "MatrixDeterminant",
     "ops.eig": "Eig",
+    "ops.histogram": "Where",
+    "ops.i0": "BesselI0",
+    "ops.image.affine_transform": "ImageProjectiveTransformV3",
+    "ops.image.affine_transform[1]": "ImageProjectiveTransformV3",
+    "ops.image.perspective_transform": "ImageProjectiveTransformV3",
+    "ops.kaiser": "BesselI0",
+    "ops.logdet": "LogMatrixDeterminant",
+    "ops.lu_factor": "Lu",
+    "ops.nonzero": "Where",
+    "ops.slogdet": "LogMatrixDeterminant",
+    "ops.where[1]": "Where",
 }
 CPU_OPS_IN_FUNCTIONS = {}
 # Keras's own code cannot be traced, on no device.
@@ -22,6 +33,11 @@ NOT_IN_GRAPHS = {
     "ops.digitize": "Keras makes a list of a tensor",
 }
 UNCOMPILED_LAYERS = {}
-CPU_LAYERS = {}
+CPU_LAYERS = {"layers.IntegerLookup": "HashTableV2"}
 UNCOMPILED_OBJECTS = {}
-CPU_OBJECTS = {}
+CPU_OBJECTS = {
+    "optimizers.Adafactor": "VarHandleOp",
+    "random.beta": "StatelessRandomGammaV3",
+    "random.binomial": "StatelessRandomBinomial",
+    "random.gamma": "StatelessRandomGammaV3",
+}

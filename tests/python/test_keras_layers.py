@@ -11,7 +11,7 @@ from keras_walk import entries_without_case
 
 
 class Scale(keras.layers.Layer):
-    """One weight before the layer, so that the step takes the layer's gradient to its input."""
+    """One weight before the layer, so that the step takes the layer's gradient to its input; after it, where the layer gives no floating-point numbers."""
 
     def build(self, shape):
         self.scale = self.add_weight(shape=(), initializer="ones")
@@ -32,7 +32,7 @@ class Wrapped(keras.Model):
     def call(self, tensors, training=False):
         scope = {"layer": lambda *inputs: self.layer(*tf.nest.map_structure(self._scaled, inputs), **self._training(training))}
         function, _ = expression_function(f"layer({self.inputs_expression})", scope)
-        return [tf.cast(leaf, "float32") for leaf in tf.nest.flatten(function(*tensors))]
+        return [leaf if leaf.dtype.is_floating else self.scale(tf.cast(leaf, "float32")) for leaf in tf.nest.flatten(function(*tensors))]
 
     def _scaled(self, x):
         return self.scale(x) if x.dtype.is_floating else x

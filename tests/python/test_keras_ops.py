@@ -16,6 +16,11 @@ ONLY_EAGER = {"convert_to_numpy", "is_tensor", "dtype", "shape", "ndim", "vector
 CALLS = [(name, index) for name, calls in sorted(CASES.items()) for index in range(len(calls))]
 
 
+def key(name, index):
+    """The call's name in keras_known.py."""
+    return f"ops.{name}[{index}]" if index else f"ops.{name}"
+
+
 def call_of(name, index):
     return expression_function(f"ops.{name}({CASES[name][index]})", SCOPE)
 
@@ -55,7 +60,7 @@ def test_alone(name, index, device):
     function, arguments = call_of(name, index)
     with tf.device(device):
         result, op = with_fallback(lambda: to_numpy(function(*[tf.constant(a) for a in arguments])))
-    check_fallback(f"ops.{name}", op, CPU_OPS)
+    check_fallback(key(name, index), op, CPU_OPS)
     compare(name, index, result)
 
 
@@ -69,14 +74,14 @@ def test_in_a_function(name, index, device, request, statistics):
         result = to_numpy(tf.function(function)(*tensors))
         after = statistics()["ops_placed_on_cpu"]
     placed = sorted(op for op in after if after[op] != before.get(op))
-    check_fallback(f"ops.{name}", placed[0] if placed else None, CPU_OPS_IN_FUNCTIONS)
+    check_fallback(key(name, index), placed[0] if placed else None, CPU_OPS_IN_FUNCTIONS)
     compare(name, index, result)
 
 
 @pytest.mark.parametrize("name,index", [call for call in CALLS if call[0] not in ONLY_EAGER])
 def test_in_a_compiled_function(name, index, device, request):
     expect_no_graph(name, request)
-    if reason := UNCOMPILED_OPS.get(f"ops.{name}"):
+    if reason := UNCOMPILED_OPS.get(key(name, index)):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True, raises=(tf.errors.OpError, ValueError)))
     function, arguments = call_of(name, index)
     with tf.device(device):
