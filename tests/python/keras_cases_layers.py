@@ -110,7 +110,7 @@ LAYERS = {
     "CategoryEncoding": ("5, output_mode='multi_hot'", "tokens"),
     "Hashing": ("7", "tokens"),
     "IntegerLookup": ("vocabulary=[0, 2, 4]", "tokens"),
-    "STFTSpectrogram": ("mode='log', frame_length=16, frame_step=8, fft_length=16", "signal"),
+    "STFTSpectrogram": ("mode='log', frame_length=16, frame_step=8, fft_length=16", "signal[..., None]"),
     "MelSpectrogram": ("num_mel_bins=4, sampling_rate=1000, sequence_stride=8, fft_length=16", "signal"),
 }
 # Preprocessing of images: the function that a data set or a model calls, in inference and, where it draws numbers, in training.

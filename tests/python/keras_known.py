@@ -21,11 +21,15 @@ CPU_OPS = {
     "ops.kaiser": "BesselI0",
     "ops.logdet": "LogMatrixDeterminant",
     "ops.lu_factor": "Lu",
+    "ops.nanmedian": "Where",
+    "ops.nanpercentile": "Where",
+    "ops.nanquantile": "Where",
     "ops.nonzero": "Where",
     "ops.slogdet": "LogMatrixDeterminant",
     "ops.where[1]": "Where",
 }
-CPU_OPS_IN_FUNCTIONS = {}
+# The same in a function that the plugin does not compile as a whole.
+CPU_OPS_IN_FUNCTIONS = dict(CPU_OPS)
 # Keras's own code cannot be traced, on no device.
 NOT_IN_GRAPHS = {
     "ops.bartlett": "Keras asks a tensor for a Python bool",

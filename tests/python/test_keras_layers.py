@@ -28,6 +28,8 @@ class Wrapped(keras.Model):
         arguments, self.inputs_expression = LAYERS[name]
         self.scale = Scale()
         self.layer = eval(f"keras.layers.{name}({arguments})", {"keras": keras})
+        if name == "Normalization":  # otherwise Keras builds it in a graph that it leaves
+            self.layer.build((None, 4))
 
     def call(self, tensors, training=False):
         scope = {"layer": lambda *inputs: self.layer(*tf.nest.map_structure(self._scaled, inputs), **self._training(training))}
