@@ -5,7 +5,7 @@ _SIZES = "the result's size depends on values, which compiled functions cannot h
 _NO_HLO = "TensorFlow's op has no kernel for compiled functions"
 UNCOMPILED_OPS = {
     **dict.fromkeys(["ops.nonzero", "ops.unique", "ops.histogram", "ops.where[1]"], _SIZES),
-    **dict.fromkeys(["ops.ctc_decode", "ops.det", "ops.eig", "ops.i0", "ops.kaiser", "ops.lu_factor"], _NO_HLO),
+    **dict.fromkeys(["ops.ctc_decode", "ops.det", "ops.eig", "ops.i0", "ops.lu_factor"], _NO_HLO),
 }
 # The first op without a kernel on the device, in a call alone; [1] is the second call of a name.
 CPU_OPS = {
@@ -18,8 +18,6 @@ CPU_OPS = {
     "ops.image.affine_transform": "ImageProjectiveTransformV3",
     "ops.image.affine_transform[1]": "ImageProjectiveTransformV3",
     "ops.image.perspective_transform": "ImageProjectiveTransformV3",
-    "ops.kaiser": "BesselI0",
-    "ops.logdet": "LogMatrixDeterminant",
     "ops.lu_factor": "Lu",
     "ops.nanmedian": "Where",
     "ops.nanpercentile": "Where",
@@ -28,8 +26,10 @@ CPU_OPS = {
     "ops.slogdet": "LogMatrixDeterminant",
     "ops.where[1]": "Where",
 }
+# The plugin counts only what is placed on the CPU beside ops of the device; these stand alone in their functions.
+_ALONE_IN_THEIR_FUNCTIONS = {"ops.det", "ops.eig", "ops.i0"}
 # The same in a function that the plugin does not compile as a whole.
-CPU_OPS_IN_FUNCTIONS = dict(CPU_OPS)
+CPU_OPS_IN_FUNCTIONS = {name: op for name, op in CPU_OPS.items() if name not in _ALONE_IN_THEIR_FUNCTIONS}
 # Keras's own code cannot be traced, on no device.
 NOT_IN_GRAPHS = {
     "ops.bartlett": "Keras asks a tensor for a Python bool",
