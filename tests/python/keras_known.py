@@ -27,7 +27,7 @@ CPU_OPS = {
     "ops.where[1]": "Where",
 }
 # The plugin counts only what is placed on the CPU beside ops of the device; these stand alone in their functions.
-_ALONE_IN_THEIR_FUNCTIONS = {"ops.det", "ops.eig", "ops.i0"}
+_ALONE_IN_THEIR_FUNCTIONS = {"ops.det", "ops.eig", "ops.i0", "ops.slogdet"}
 # The same in a function that the plugin does not compile as a whole.
 CPU_OPS_IN_FUNCTIONS = {name: op for name, op in CPU_OPS.items() if name not in _ALONE_IN_THEIR_FUNCTIONS}
 # Keras's own code cannot be traced, on no device.
@@ -35,6 +35,7 @@ NOT_IN_GRAPHS = {
     "ops.bartlett": "Keras asks a tensor for a Python bool",
     "ops.corrcoef": "Keras asks a tensor for a Python bool",
     "ops.digitize": "Keras makes a list of a tensor",
+    "ops.isin": "Keras asks a tensor for a Python bool",
 }
 UNCOMPILED_LAYERS = {}
 CPU_LAYERS = {"layers.IntegerLookup": "HashTableV2"}
