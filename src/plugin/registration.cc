@@ -9,6 +9,8 @@
 #include "plugin/platform.h"
 #include "plugin/random_ops.h"
 #include "plugin/recurrent_ops.h"
+#include "plugin/segment_hlo.h"
+#include "plugin/sized_kernel.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
@@ -45,9 +47,11 @@ absl::Status RegisterKernels() {
   RegisterCudnnRnnParamsOps();
   RegisterLstmBlockOps();
   RegisterGruBlockOps();
+  RegisterSparseSegmentOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
+  RegisterSizedOps(known, DeviceTypes());
   RegisterOpDoor(known);
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();

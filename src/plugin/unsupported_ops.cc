@@ -20,7 +20,7 @@ const std::map<std::string, TypeSet>& Table() {
     // tf2xla has one of its modes and calls the others invalid.
     whole({"Dequantize"});
     // Results whose sizes depend on the data.
-    whole({"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV3", "DynamicPartition"});
+    whole({"NonMaxSuppressionV3"});
     return made;
   }();
   return *table;

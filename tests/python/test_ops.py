@@ -1,4 +1,4 @@
-"""Every case of op_cases.py and op_cases_raw.py on the device and on the CPU: results and gradients agree."""
+"""Every case of the op_cases files on the device and on the CPU: results and gradients agree."""
 
 import zlib
 
@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
 from op_cases_raw import RAW_CASES
+from op_cases_sparse import SPARSE_CASES
 
 
 def _inputs(case, dtype):
@@ -53,7 +54,7 @@ def _assert_close(actual, expected, tolerance, what):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what)
 
 
-@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES + RAW_CASES for d in c.dtypes])
+@pytest.mark.parametrize("case,dtype", [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES + RAW_CASES + SPARSE_CASES for d in c.dtypes])
 def test_op_agrees_with_cpu(case, dtype, device, no_soft_placement, not_on_reference):
     if case.not_on_reference:
         not_on_reference(case.not_on_reference)
