@@ -13,7 +13,6 @@
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/math.h"
-#include "xla/hlo/builder/lib/sorting.h"
 
 namespace tfvk::plugin {
 namespace {
@@ -90,52 +89,6 @@ class RenamedKernel : public tensorflow::XlaOpKernel {
   }
 
   std::unique_ptr<tensorflow::OpKernel> kernel_;
-};
-
-class TopKKernel : public tensorflow::XlaOpKernel {
- public:
-  explicit TopKKernel(OpKernelConstruction* construction) : XlaOpKernel(construction) { OP_REQUIRES_OK(construction, construction->GetAttr("k", &k_)); }
-
-  void Compile(XlaOpKernelContext* context) override {
-    const tensorflow::TensorShape shape = context->InputShape(0);
-    OP_REQUIRES(context, shape.dims() >= 1, absl::InvalidArgumentError(absl::StrCat("input must be >= 1-D, got shape ", shape.DebugString())));
-    OP_REQUIRES(context, shape.dim_size(shape.dims() - 1) >= k_,
-                absl::InvalidArgumentError(absl::StrCat("input must have at least k columns. Had ", shape.dim_size(shape.dims() - 1), ", needed ", k_)));
-    const XlaOp both = xla::TopK(context->Input(0), k_, xla::S32);
-    context->SetOutput(0, xla::GetTupleElement(both, 0));
-    context->SetOutput(1, xla::GetTupleElement(both, 1));
-  }
-
- private:
-  int64_t k_;
-};
-
-// The sum of the tiles.
-class TileGradKernel : public tensorflow::XlaOpKernel {
- public:
-  using XlaOpKernel::XlaOpKernel;
-
-  void Compile(XlaOpKernelContext* context) override {
-    const tensorflow::TensorShape shape = context->InputShape(0);
-    std::vector<int64_t> multiples, split, tiles;
-    OP_REQUIRES_OK(context, context->ConstantInputAsIntVector(1, &multiples));
-    OP_REQUIRES(
-        context, static_cast<int>(multiples.size()) == shape.dims(),
-        absl::InvalidArgumentError(absl::StrCat("Expected multiples argument to be a vector of length ", shape.dims(), " but got length ", multiples.size())));
-    for (int i = 0; i < shape.dims(); ++i) {
-      OP_REQUIRES(context, multiples[i] > 0 && shape.dim_size(i) % multiples[i] == 0,
-                  absl::InvalidArgumentError(absl::StrCat("Expected input_dim[", i, "] to be divisible by multiples[", i, "], but ", shape.dim_size(i), " % ",
-                                                          multiples[i], " != 0")));
-      tiles.push_back(split.size());
-      split.push_back(multiples[i]);
-      split.push_back(shape.dim_size(i) / multiples[i]);
-    }
-    const xla::PrimitiveType type = context->input_xla_type(0);
-    const xla::PrimitiveType wide = type == xla::F16 || type == xla::BF16 ? xla::F32 : type;
-    const XlaOp x = xla::ConvertElementType(xla::Reshape(context->Input(0), split), wide);
-    const XlaOp sum = xla::Reduce(x, xla::Zero(context->builder(), wide), xla::CreateScalarAddComputation(wide, context->builder()), tiles);
-    context->SetOutput(0, xla::ConvertElementType(sum, type));
-  }
 };
 
 class GlobalNormalizationKernel : public tensorflow::XlaOpKernel {
@@ -240,8 +193,6 @@ void RegisterRenamedOps() {
 
 void RegisterOlderOps() {
   RegisterRenamedOps();
-  REGISTER_XLA_OP(Name("TopK").Device("XLA_GPU_JIT"), TopKKernel);
-  REGISTER_XLA_OP(Name("TileGrad").Device("XLA_GPU_JIT").CompileTimeConstantInput("multiples"), TileGradKernel);
   const std::vector<tensorflow::DataType> floats = {tensorflow::DT_HALF, tensorflow::DT_BFLOAT16, tensorflow::DT_FLOAT, tensorflow::DT_DOUBLE};
   REGISTER_XLA_OP(Name("BatchNormWithGlobalNormalization").Device("XLA_GPU_JIT").TypeConstraint("T", floats), GlobalNormalizationKernel);
   REGISTER_XLA_OP(Name("BatchNormWithGlobalNormalizationGrad").Device("XLA_GPU_JIT").TypeConstraint("T", floats), GlobalNormalizationGradKernel);
