@@ -62,7 +62,7 @@ class ExtractVolumePatchesKernel : public tensorflow::XlaOpKernel {
     return absl::OkStatus();
   }
 
-  // [planes, rows, columns] of a dimension's elements: for each window's start and each place in it the index in the padded dimension.
+  // [outputs, window]: for each window of a dimension and each place in it the index in the padded dimension.
   XlaOp Starts(XlaOp volume, int dimension, int64_t outputs) const {
     const std::vector<int64_t> dims = {outputs, windows_[dimension]};
     const XlaOp start = IndexAlong(volume.builder(), xla::S32, dims, 0);

@@ -80,3 +80,15 @@ def test_a_crash_of_a_test_program_is_a_failure(tools, tmp_path):
     assert [result.outcome for result in results] == ["failed"]
     assert "signal 11" in results[0].reason
     assert "before" in results[0].reason
+
+
+def test_the_page_of_ops_names_what_is_registered(monkeypatch, not_on_reference):
+    not_on_reference("it registers fewer kernels")
+    monkeypatch.syspath_prepend(str(TOOLS))
+    monkeypatch.setattr(sys, "argv", ["list_ops.py", "--check"])
+    import list_ops
+
+    try:
+        list_ops.main()  # exits with the ops that differ
+    finally:
+        sys.modules.pop("list_ops")
