@@ -122,4 +122,4 @@ NOT_CALLED = {
     "initializers": {"Initializer": "a base class"},
 }  # fmt: skip
 # Constructors that make variables or numbers from Keras's state, which a function must not.
-ONLY_EAGER = {"metrics", "optimizers", "initializers"}
+ONLY_EAGER = {"metrics", "optimizers", "initializers", "random.SeedGenerator"}
