@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-pytestmark = pytest.mark.skipif(not os.environ.get("TFVK_SLOW_TESTS"), reason="takes long: set TFVK_SLOW_TESTS=1")
-
 # The smallest model of each family, and the smallest image that it takes.
 FAMILIES = {
     "convnext": ("ConvNeXtTiny", 32),
@@ -35,6 +33,7 @@ def test_every_family_is_here():
     assert modules == set(FAMILIES) | set(NO_FAMILY)
 
 
+@pytest.mark.skipif(not os.environ.get("TFVK_SLOW_TESTS"), reason="takes long: set TFVK_SLOW_TESTS=1")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_one_training_step(family, device):
     name, size = FAMILIES[family]
