@@ -153,6 +153,12 @@ std::vector<Case> PlanCases(const DeviceLimits& limits, int count) {
     add(512, 2048, 8192, dtype, "tn");
     add(512, 512, 8192, dtype, "tn");
     add(1024, 1024, 1024, dtype, "nn");
+    add(1024, 4096, 1024, dtype, "nn");
+    add(1024, 4096, 4096, dtype, "nn");
+    add(1024, 4096, 4096, dtype, "nt");
+    add(4096, 4096, 1024, dtype, "tn");
+    add(1024, 1000, 4096, dtype, "nn");
+    add(4096, 1000, 1024, dtype, "tn");
     add(200704, 64, 64, dtype, "nn");
     add(802816, 96, 16, dtype, "nn");
     add(802816, 16, 32, dtype, "nn");

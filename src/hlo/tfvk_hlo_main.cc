@@ -115,16 +115,11 @@ bool Report(const Signature& signature, const Bytes& expected, const Bytes& actu
 
 // The device's time of each launch of the fastest of five runs, the longest first; launches that overlap count in full.
 void PrintTimes(vulkan::Device& device, program::Executable& executable, const Bytes& inputs) {
-  // Builds pipelines, and wakes the device: idle ones run at a fraction of their clock.
-  const Timer awake;
-  do RunOnDevice(device, executable, inputs, false);
-  while (awake.Milliseconds() < 1500);
   std::vector<vulkan::LaunchTiming> launches;
   double sum = 0, milliseconds = 0;
   for (int run = 0; run < 5; ++run) {
     device.queue().SetTiming(true);
-    device.queue().TakeTimings();
-    const double in_all = RunOnDevice(device, executable, inputs, false).milliseconds;
+    const double in_all = RunOnDevice(device, executable, inputs, false, run == 0 ? 700 : 200).milliseconds;
     std::vector<vulkan::LaunchTiming> timed = device.queue().TakeTimings();
     device.queue().SetTiming(false);
     timed.erase(std::remove_if(timed.begin(), timed.end(), [](const auto& launch) { return launch.name == "upload" || launch.name == "download"; }),
