@@ -17,6 +17,54 @@ constexpr int kTileColumnsTogether = 8;
 
 Value TilesOf(Emitter& e, const Shape& sizes, int tile) { return (e.CountOf(sizes) + (tile - 1)) / tile; }
 
+bool WritesSumsAsTheyAre(const Contraction& c) { return c.output.row_major && !c.output.epilogue; }
+
+// The index of each sum; none where only the linear one is needed.
+std::vector<Index> IndicesOf(Emitter& e, const Contraction& c, const SumsAt& at) {
+  std::vector<Index> indices;
+  if (WritesSumsAsTheyAre(c)) return indices;
+  for (size_t i = 0; i < at.sums.size(); ++i) indices.push_back(c.output.index(e, at.row.state, at.row.batch, at.n + static_cast<int>(i)));
+  return indices;
+}
+
+struct ResultsAt {
+  Value linear;
+  std::vector<std::vector<Value>> elements;  // of each result
+};
+
+ResultsAt EpilogueAt(Emitter& e, const Contraction& c, const SumsAt& at, std::vector<Index> indices) {
+  const ContractionOutput& out = c.output;
+  ResultsAt results;
+  results.elements.resize(out.results.size());
+  if (WritesSumsAsTheyAre(c)) {
+    for (const Value& sum : at.sums) results.elements[0].push_back(e.b().Convert(sum, ComputeType(out.results[0])));
+    results.linear = (at.row.batch * e.CountOf(c.m) + at.row.m) * e.CountOf(c.n) + at.n;
+    return results;
+  }
+  // What the epilogue reads beside the results comes in vectors too.
+  const bool in_rows = at.sums.size() > 1 && out.shape.back().is_static() && out.shape.back().value % static_cast<int64_t>(at.sums.size()) == 0;
+  if (out.epilogue && in_rows) indices = e.BeginConsecutive(out.shape, indices[0], static_cast<int>(at.sums.size()));
+  for (size_t i = 0; i < at.sums.size(); ++i) {
+    const std::vector<Value> values =
+        out.epilogue ? out.epilogue(e, indices[i], {at.sums[i]}) : std::vector<Value>{e.b().Convert(at.sums[i], ComputeType(out.results[0]))};
+    Require(values.size() == out.results.size(), "[Gemm] the epilogue of {} gives {} values for {} results", c.name, values.size(), out.results.size());
+    for (size_t r = 0; r < values.size(); ++r) results.elements[r].push_back(values[r]);
+  }
+  results.linear = e.Linearize(out.shape, indices[0]);
+  return results;
+}
+
+void Write(Emitter& e, const Contraction& c, const ResultsAt& at) {
+  for (size_t r = 0; r < at.elements.size(); ++r) {
+    const Tensor tensor{Tensor::Role::kResult, static_cast<int>(r), c.output.results[r], c.output.shape};
+    if (at.elements[r].size() == 1) {
+      e.WriteLinear(tensor, at.linear, at.elements[r][0]);
+    } else {
+      e.WriteConsecutive(tensor, at.linear, at.elements[r]);
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<int64_t> StaticCount(const Shape& sizes) {
@@ -71,40 +119,20 @@ std::vector<Value> LoadWordsInside(Emitter& e, const Tensor& tensor, Value linea
 }
 
 ResultRow RowOf(Emitter& e, const Contraction& c, Value batch, Value m) {
-  if (c.output.row_major && !c.output.epilogue) return {batch, m, {}};
+  if (WritesSumsAsTheyAre(c)) return {batch, m, {}};
   return {batch, m, c.output.row(e, batch, m)};
 }
 
 void WriteSums(Emitter& e, const Contraction& c, const ResultRow& row, Value n, const std::vector<Value>& sums) {
-  const ContractionOutput& out = c.output;
-  const auto write = [&](Value linear, size_t r, const std::vector<Value>& values) {
-    const Tensor tensor{Tensor::Role::kResult, static_cast<int>(r), out.results[r], out.shape};
-    if (values.size() == 1) {
-      e.WriteLinear(tensor, linear, values[0]);
-    } else {
-      e.WriteConsecutive(tensor, linear, values);
-    }
-  };
-  if (out.row_major && !out.epilogue) {
-    std::vector<Value> values = sums;
-    for (Value& v : values) v = e.b().Convert(v, ComputeType(out.results[0]));
-    return write((row.batch * e.CountOf(c.m) + row.m) * e.CountOf(c.n) + n, 0, values);
-  }
-  std::vector<Index> indices;
-  for (size_t i = 0; i < sums.size(); ++i) indices.push_back(out.index(e, row.state, row.batch, n + static_cast<int>(i)));
-  IfInside(e, out.exists ? out.exists(e, indices[0]) : Value(), [&] {
-    // What the epilogue reads beside the results comes in vectors too.
-    const bool in_rows = sums.size() > 1 && out.shape.back().is_static() && out.shape.back().value % static_cast<int64_t>(sums.size()) == 0;
-    if (out.epilogue && in_rows) indices = e.BeginConsecutive(out.shape, indices[0], static_cast<int>(sums.size()));
-    std::vector<std::vector<Value>> results(out.results.size());
-    for (size_t i = 0; i < sums.size(); ++i) {
-      const std::vector<Value> values =
-          out.epilogue ? out.epilogue(e, indices[i], {sums[i]}) : std::vector<Value>{e.b().Convert(sums[i], ComputeType(out.results[0]))};
-      Require(values.size() == results.size(), "[Gemm] the epilogue of {} gives {} values for {} results", c.name, values.size(), results.size());
-      for (size_t r = 0; r < values.size(); ++r) results[r].push_back(values[r]);
-    }
-    for (size_t r = 0; r < results.size(); ++r) write(e.Linearize(out.shape, indices[0]), r, results[r]);
-  });
+  const std::vector<Index> indices = IndicesOf(e, c, {row, n, sums});
+  const bool guarded = !indices.empty() && c.output.exists;
+  IfInside(e, guarded ? c.output.exists(e, indices[0]) : Value(), [&] { Write(e, c, EpilogueAt(e, c, {row, n, sums}, indices)); });
+}
+
+void WriteSumsTogether(Emitter& e, const Contraction& c, const std::vector<SumsAt>& places) {
+  std::vector<ResultsAt> results;
+  for (const SumsAt& at : places) results.push_back(EpilogueAt(e, c, at, IndicesOf(e, c, at)));
+  for (const ResultsAt& at : results) Write(e, c, at);
 }
 
 Value PartialIndex(Emitter& e, const Contraction& c, Value split, Value batch, Value m, Value n) {

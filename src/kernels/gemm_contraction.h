@@ -89,6 +89,14 @@ struct ResultRow {
 ResultRow RowOf(Emitter& e, const Contraction& c, spirv::Value batch, spirv::Value m);
 // Applies the epilogue to `sums` (1, or 4 from a multiple of four along n where the output is consecutive) and writes the results.
 void WriteSums(Emitter& e, const Contraction& c, const ResultRow& row, spirv::Value n, const std::vector<spirv::Value>& sums);
+// The same for sums at several places, whose epilogues all read before the first result is written: memory answers them together. Only for outputs of which
+// every index exists.
+struct SumsAt {
+  ResultRow row;
+  spirv::Value n;
+  std::vector<spirv::Value> sums;
+};
+void WriteSumsTogether(Emitter& e, const Contraction& c, const std::vector<SumsAt>& places);
 
 // Where partial sums of a contraction split along k lie in scratch memory: [split][batch][m][n] of the accumulator's compute type.
 spirv::Value PartialIndex(Emitter& e, const Contraction& c, spirv::Value split, spirv::Value batch, spirv::Value m, spirv::Value n);

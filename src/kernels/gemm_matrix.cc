@@ -14,6 +14,8 @@ using spirv::MatrixType;
 using spirv::MatrixUse;
 using spirv::Value;
 
+constexpr int kItemsTogether = 2;
+
 class MatrixBlocks {
  public:
   MatrixBlocks(const Contraction& c, const MatrixTile& tile, int64_t splits, const DeviceLimits& limits)
@@ -128,22 +130,53 @@ class MatrixBlocks {
 
   void WriteStrip(const TilePlace& place, spirv::Shared shared, Value base, int from_row, int height) {
     const bool fours = splits_ > 1 ? Divides(4, c_.n) : c_.output.consecutive;
-    const int step = fours ? 4 : 1, width = t_.wn / step;
-    b().For(b().SubgroupLocalId(), b().U32(height * width), b().U32(t_.subgroup), [&](Value item) {
-      const Value row = item / width, column = item % width * step;
-      const Value m = place.m + first_row_ + from_row + row, n = place.n + first_column_ + column;
-      Value inside = Divides(t_.bm, c_.m) ? Value() : m < e_.CountOf(c_.m);
-      if (!Divides(t_.bn, c_.n)) inside = Both(inside, n < e_.CountOf(c_.n));
-      IfInside(e_, inside, [&] {
-        std::vector<Value> sums;
-        for (int i = 0; i < step; ++i) sums.push_back(SumAt(shared, base + row * t_.wn + column + i, height * t_.wn));
-        if (splits_ > 1) {
-          const Value at = PartialIndex(e_, c_, place.split, place.batch, m, n);
-          b().Store(e_.Scratch(DType::kF32, 0), at, step == 1 ? sums[0] : b().Composite(sums), step * 4);
-        } else {
-          WriteSums(e_, c_, RowOf(e_, c_, place.batch, m), n, sums);
-        }
-      });
+    const int step = fours ? 4 : 1, items = height * t_.wn / step, together = ItemsTogether(items);
+    const Strip strip{place, shared, base, from_row, height, step};
+    b().For(b().SubgroupLocalId(), b().U32(items), b().U32(together * t_.subgroup), [&](Value item) {
+      if (together == 1) return WriteItem(strip, item);
+      std::vector<SumsAt> places;
+      for (int i = 0; i < together; ++i) places.push_back(ItemAt(strip, item + i * static_cast<int>(t_.subgroup)));
+      WriteSumsTogether(e_, c_, places);
+    });
+  }
+
+  // Few subgroups are resident beside this many sums, so each has several reads of the epilogue's operands under way.
+  int ItemsTogether(int items) const {
+    const bool alone = splits_ > 1 || !c_.output.epilogue || c_.output.exists || !WholeTiles();
+    return alone || items % (kItemsTogether * static_cast<int>(t_.subgroup)) != 0 ? 1 : kItemsTogether;
+  }
+
+  struct Strip {
+    const TilePlace& place;
+    spirv::Shared shared;
+    Value base;
+    int from_row, height, step;
+  };
+
+  SumsAt ItemAt(const Strip& s, Value item) {
+    const int width = t_.wn / s.step;
+    const Value row = item / width, column = item % width * s.step;
+    SumsAt at;
+    for (int i = 0; i < s.step; ++i) at.sums.push_back(SumAt(s.shared, s.base + row * t_.wn + column + i, s.height * t_.wn));
+    at.row = RowOf(e_, c_, s.place.batch, s.place.m + first_row_ + s.from_row + row);
+    at.n = s.place.n + first_column_ + column;
+    return at;
+  }
+
+  void WriteItem(const Strip& s, Value item) {
+    const int width = t_.wn / s.step;
+    const Value row = item / width, column = item % width * s.step;
+    const Value m = s.place.m + first_row_ + s.from_row + row, n = s.place.n + first_column_ + column;
+    Value inside = Divides(t_.bm, c_.m) ? Value() : m < e_.CountOf(c_.m);
+    if (!Divides(t_.bn, c_.n)) inside = Both(inside, n < e_.CountOf(c_.n));
+    IfInside(e_, inside, [&] {
+      const SumsAt at = ItemAt(s, item);
+      if (splits_ > 1) {
+        const Value to = PartialIndex(e_, c_, s.place.split, s.place.batch, m, n);
+        b().Store(e_.Scratch(DType::kF32, 0), to, s.step == 1 ? at.sums[0] : b().Composite(at.sums), s.step * 4);
+      } else {
+        WriteSums(e_, c_, at.row, at.n, at.sums);
+      }
     });
   }
 

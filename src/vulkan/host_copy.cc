@@ -12,21 +12,36 @@ namespace tfvk::vulkan {
 namespace {
 
 constexpr uint64_t kSmallest = 1 << 20;  // below this others would come too late to help
+constexpr unsigned kMostHelpers = 7;     // more do not add bandwidth
 constexpr uint64_t kPart = 256 << 10;
-constexpr unsigned kMostHelpers = 7;  // more do not add bandwidth
+// Parts of large copies are the destination's huge pages: threads that touch one page of new memory at once each clear 2 MiB, and all but one in vain.
+constexpr uint64_t kHugePage = 2 << 20;
+constexpr uint64_t kLarge = 4 * kHugePage;
 
-struct Job {
-  uint8_t* to;
-  const uint8_t* from;
-  uint64_t bytes;
-  std::atomic<uint64_t> next{0};  // the first byte that nobody has taken
-  int helpers = 0;                // at it now
+class Job {
+ public:
+  Job(void* destination, const void* source, uint64_t bytes)
+      : to_(static_cast<uint8_t*>(destination)),
+        from_(static_cast<const uint8_t*>(source)),
+        bytes_(bytes),
+        part_(bytes >= kLarge ? kHugePage : kPart),
+        next_(bytes >= kLarge ? -static_cast<int64_t>(reinterpret_cast<uintptr_t>(destination) % kHugePage) : 0) {}
 
   void Work() {
-    for (uint64_t begin; (begin = next.fetch_add(kPart, std::memory_order_relaxed)) < bytes;) {
-      std::memcpy(to + begin, from + begin, std::min(kPart, bytes - begin));
+    for (int64_t at; (at = next_.fetch_add(part_, std::memory_order_relaxed)) < bytes_;) {
+      const int64_t begin = std::max<int64_t>(at, 0), end = std::min(at + part_, bytes_);
+      std::memcpy(to_ + begin, from_ + begin, end - begin);
     }
   }
+  bool AnythingLeft() const { return next_.load(std::memory_order_relaxed) < bytes_; }
+
+  int helpers = 0;  // at it now
+
+ private:
+  uint8_t* to_;
+  const uint8_t* from_;
+  int64_t bytes_, part_;
+  std::atomic<int64_t> next_;  // where the part that is next begins; the first one's beginning may lie before the copy's
 };
 
 // Threads that wait for jobs. The one that brings a job works on it as well and is never kept waiting for helpers that did not come, so a process that was
@@ -61,7 +76,7 @@ class Helpers {
   void Help() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return job_ && job_->next.load(std::memory_order_relaxed) < job_->bytes; });
+      wake_.wait(lock, [this] { return job_ && job_->AnythingLeft(); });
       Job& job = *job_;
       ++job.helpers;
       lock.unlock();
@@ -85,7 +100,7 @@ void CopyOnHost(void* destination, const void* source, uint64_t bytes) {
     return;
   }
   static auto& helpers = *new Helpers;  // never destroyed: its threads run until the process ends
-  Job job{static_cast<uint8_t*>(destination), static_cast<const uint8_t*>(source), bytes};
+  Job job(destination, source, bytes);
   helpers.Run(job);
 }
 

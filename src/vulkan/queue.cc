@@ -10,7 +10,7 @@
 namespace tfvk::vulkan {
 namespace {
 
-constexpr uint64_t kArgumentRing = 1 << 20, kUploadRing = 32 << 20, kDownloadRing = 32 << 20;
+constexpr uint64_t kArgumentRing = 1 << 20, kUploadRing = 32 << 20, kDownloadRing = 64 << 20;
 constexpr int kMostCommands = 128;     // of a command buffer: a submission costs the host some ten microseconds
 constexpr int kIdleCheck = 8;          // an idle device gets its work after so many commands
 constexpr size_t kMostInFlight = 256;  // command buffers

@@ -9,6 +9,7 @@ namespace tfvk::vulkan {
 namespace {
 
 constexpr uint64_t kSmall = 64 << 10;  // copied by the host with the queue's lock held: two more turns of the lock would cost more
+constexpr uint64_t kLarge = 1 << 20;   // takes the device longer than a submission takes the host
 
 }  // namespace
 
@@ -90,7 +91,8 @@ void QueueState::Upload(Address destination, const void* source, uint64_t bytes,
     uint64_t piece = std::min(most, bytes - done);
     UploadPiece(lock, destination + done, from + done, piece);
     done += piece;
-    if (piece == most) FlushLocked();  // the device copies while the host fills the next piece
+    // The device copies while the host fills the next piece, or makes the launch that waits for this one.
+    if (piece == most || (bytes >= kLarge && timeline_.Completed() == timeline_.submitted())) FlushLocked();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "device_fixture.h"
 #include "kernels/gemm_tiles.h"
@@ -279,6 +280,44 @@ TEST(Gemm, FusedProducersAndEpilogue) {
     EXPECT_EQ(Decode(DType::kF32, device.Download<uint8_t>(result)), expected);
     EXPECT_EQ(Decode(DType::kBool, device.Download<uint8_t>(positive)), expected_positive);
   }
+}
+
+// Whole tiles, whose epilogues read at several places before they write: results 0 and 1 take the memory of operands 2 and 3, as an optimizer's update does.
+void UpdateInPlace(DType dtype) {
+  Case c;
+  c.m = 128, c.n = 256, c.k = 64;
+  c.dtype = dtype;
+  const Side lhs = MakeSide(c, c.m, false, false, 1), rhs = MakeSide(c, c.n, false, false, 2);
+  const std::vector<double> sums = Reference(c, lhs, rhs), weights = testing::WholeNumbers(DType::kF32, 128 * 256, 3);
+  const std::vector<double> moments = testing::WholeNumbers(DType::kF32, 128 * 256, 4);
+  std::vector<double> expected_weights, expected_moments;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    expected_moments.push_back(moments[i] + sums[i]);
+    expected_weights.push_back(weights[i] - 2 * expected_moments[i]);
+  }
+  GemmSpec spec = SpecOf(c, lhs, rhs);
+  spec.precision = GemmPrecision::kTensorFloat;
+  spec.results = {DType::kF32, DType::kF32};
+  spec.epilogue = [](Emitter& e, const Index& at, const std::vector<Value>& sum) -> std::vector<Value> {
+    const Value moment = e.Read({Tensor::Role::kOperand, 3, DType::kF32, {1, 128, 256}}, at) + sum[0];
+    return {e.Read({Tensor::Role::kOperand, 2, DType::kF32, {1, 128, 256}}, at) - moment * 2.0, moment};
+  };
+  Device& device = Device::Get();
+  std::set<GemmPlan::Family> tried;  // the first of each
+  for (const GemmPlan& plan : GemmPlans(ContractionOf(spec), device.limits())) {
+    if (plan.splits > 1 || !tried.insert(plan.family).second) continue;
+    SCOPED_TRACE(c.Text() + " " + plan.Name());
+    const Buffer a = device.Upload(Encode(dtype, lhs.values)), b = device.Upload(Encode(dtype, rhs.values));
+    const Buffer w = device.Upload(Encode(DType::kF32, weights)), m = device.Upload(Encode(DType::kF32, moments));
+    device.Run(MakeContraction(ContractionOf(spec), plan, device.limits()), {a, b, w, m}, {w, m});
+    ASSERT_EQ(Decode(DType::kF32, device.Download<uint8_t>(w)), expected_weights);
+    ASSERT_EQ(Decode(DType::kF32, device.Download<uint8_t>(m)), expected_moments);
+  }
+}
+
+TEST(Gemm, EpiloguesUpdateTheirOperandsInPlace) {
+  UpdateInPlace(DType::kF32);
+  if (Supports(DType::kF16)) UpdateInPlace(DType::kF16);
 }
 
 TEST(Gemm, RealNumbersAreAccurate) {
