@@ -6,5 +6,9 @@
 namespace tfvk::plugin {
 
 void RegisterContainerOps(const KnownKernels& known);
+// TensorFlow 1's arrays of tensors.
+void RegisterTensorArrayOps();
+// What graphs with parallel_stack become.
+void RegisterParallelConcatOps();
 
 }  // namespace tfvk::plugin

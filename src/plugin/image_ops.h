@@ -11,5 +11,7 @@ void RegisterDilationOps();
 void RegisterImageOps();
 void RegisterQuantizeOps();
 void RegisterHistogramOps();
+// NonMaxSuppression, all versions; for the device alone, as its sizes depend on the boxes.
+void RegisterNonMaxSuppressionOps();
 
 }  // namespace tfvk::plugin

@@ -63,12 +63,18 @@ absl::Status RegisterKernels() {
   RegisterSpecialFunctionOps();
   RegisterNormAndFourierOps();
   RegisterOlderOps();
+  RegisterDebugSummaryOps();
+  RegisterRandomGammaOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
   RegisterOpDoor(known);
   RegisterReferenceOps();
+  RegisterCheckNumericsOps();
+  RegisterNonMaxSuppressionOps();
   RegisterContainerOps(known);
+  RegisterTensorArrayOps();
+  RegisterParallelConcatOps();
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();
