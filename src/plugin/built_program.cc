@@ -53,8 +53,8 @@ Compilation Compile(Device& device, const std::string& name, const BuildProgram&
 
 }  // namespace
 
-absl::Status RunBuiltProgram(tensorflow::OpKernelContext* context, const std::string& name, const BuildProgram& build,
-                             const std::vector<const Tensor*>& inputs, const std::vector<Tensor*>& outputs) {
+absl::Status RunBuiltProgram(tensorflow::OpKernelContext* context, const std::string& name, const BuildProgram& build, const std::vector<const Tensor*>& inputs,
+                             const std::vector<Tensor*>& outputs) {
   return Guarded([&]() -> absl::Status {
     Device& device = DeviceOf(context);
     std::string key = absl::StrCat("built ", name, "@", reinterpret_cast<uintptr_t>(&device));

@@ -84,9 +84,9 @@ class DebugNumericSummaryKernel : public tensorflow::XlaOpKernel {
         break;
       case tensorflow::FULL_HEALTH:  // the -1 stands where a device's number was meant to be
         slots = {Number(id_), Number(-1), Number(context->input_type(0)), Number(shape.dims()), Number(shape.num_elements())};
-        AppendCounts(slots, elements,
-                     {elements.NegativeInfinity(), elements.PositiveInfinity(), elements.NaN(), elements.NegativeFinite(), elements.Zero(),
-                      elements.PositiveFinite()});
+        AppendCounts(
+            slots, elements,
+            {elements.NegativeInfinity(), elements.PositiveInfinity(), elements.NaN(), elements.NegativeFinite(), elements.Zero(), elements.PositiveFinite()});
         break;
       case tensorflow::SHAPE:
         slots = {Number(id_), Number(context->input_type(0)), Number(shape.dims()), Number(shape.num_elements())};

@@ -92,8 +92,8 @@ class Suppression {
     State state = State::Of(xla::Parameter(builder.get(), 0, shape, "state"));
     const XlaOp numbers = xla::Iota(builder.get(), xla::S32, boxes_), none = xla::ConstantR0<int32_t>(builder.get(), boxes_);
     const XlaOp is_best = xla::Eq(state.scores, xla::Broadcast(state.best, {boxes_}));
-    const XlaOp taken = xla::Reduce(xla::Select(is_best, numbers, xla::Broadcast(none, {boxes_})), none,
-                                    xla::CreateScalarMinComputation(xla::S32, builder.get()), {0});
+    const XlaOp taken =
+        xla::Reduce(xla::Select(is_best, numbers, xla::Broadcast(none, {boxes_})), none, xla::CreateScalarMinComputation(xla::S32, builder.get()), {0});
     state.indices = xla::DynamicUpdateSlice(state.indices, xla::Reshape(taken, {1}), {state.count});
     state.taken_scores = xla::DynamicUpdateSlice(state.taken_scores, xla::Reshape(state.best, {1}), {state.count});
     state.count = state.count + xla::ConstantR0<int32_t>(builder.get(), 1);
@@ -151,10 +151,17 @@ absl::Status CheckShapes(const TensorShape& boxes, const TensorShape& scores) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<float> HostScalar(OpKernelContext* context, const char* name) {
+// TensorFlow's third version says more of some inputs.
+absl::Status CheckScalar(const Tensor& tensor, const char* name, bool says_rank) {
+  if (tensor.dims() == 0) return absl::OkStatus();
+  const std::string rank = says_rank ? absl::StrCat(" (Shape must be rank 0 but is rank ", tensor.dims(), ")") : "";
+  return absl::InvalidArgumentError(absl::StrCat(name, " must be 0-D, got shape ", tensor.shape().DebugString(), rank));
+}
+
+absl::StatusOr<float> HostScalar(OpKernelContext* context, const char* name, bool says_rank = false) {
   const Tensor* tensor = nullptr;
   TF_RETURN_IF_ERROR(context->input(name, &tensor));
-  if (tensor->dims() != 0) return absl::InvalidArgumentError(absl::StrCat(name, " must be 0-D, got shape ", tensor->shape().DebugString()));
+  TF_RETURN_IF_ERROR(CheckScalar(*tensor, name, says_rank));
   return tensor->dtype() == tensorflow::DT_HALF ? static_cast<float>(tensor->scalar<Eigen::half>()()) : tensor->scalar<float>()();
 }
 
@@ -180,16 +187,13 @@ class NonMaxSuppressionKernel : public tensorflow::OpKernel {
   absl::StatusOr<Settings> Read(OpKernelContext* context) const {
     Settings settings;
     const Tensor& size = context->input(2);
-    if (size.dims() != 0) {
-      return absl::InvalidArgumentError(absl::StrCat("max_output_size must be 0-D, got shape ", size.shape().DebugString(),
-                                                     version_ == 3 ? absl::StrCat(" (Shape must be rank 0 but is rank ", size.dims(), ")") : ""));
-    }
+    TF_RETURN_IF_ERROR(CheckScalar(size, "max_output_size", version_ == 3));
     settings.max_output_size = size.scalar<int32_t>()();
     settings.iou_threshold = iou_threshold_;
     const bool is_half = context->input_dtype(1) == tensorflow::DT_HALF;
     settings.score_threshold = is_half ? static_cast<float>(std::numeric_limits<Eigen::half>::lowest()) : std::numeric_limits<float>::lowest();
     if (version_ >= 2) {
-      TF_ASSIGN_OR_RETURN(settings.iou_threshold, HostScalar(context, "iou_threshold"));
+      TF_ASSIGN_OR_RETURN(settings.iou_threshold, HostScalar(context, "iou_threshold", version_ == 3));
     }
     if (version_ >= 3) {
       TF_ASSIGN_OR_RETURN(settings.score_threshold, HostScalar(context, "score_threshold"));

@@ -174,8 +174,8 @@ xla::XlaComputation Body(xla::XlaBuilder* parent, const xla::Shape& shape) {
   state.next = xla::Select(state.is_found, state.next, state.next + Word(state.next, 1));
   state.Try(first);
   state.Try(second);
-  state.is_any_left = xla::Reduce(xla::Not(state.is_found), xla::ConstantR0<bool>(builder.get(), false),
-                                  xla::CreateScalarOrComputation(xla::PRED, builder.get()), {0});
+  state.is_any_left =
+      xla::Reduce(xla::Not(state.is_found), xla::ConstantR0<bool>(builder.get(), false), xla::CreateScalarOrComputation(xla::PRED, builder.get()), {0});
   xla::Tuple(builder.get(), state.Values());
   return *builder->Build();
 }

@@ -24,7 +24,10 @@ namespace tensorflow::tensor_array {
 // The type of the elements is the tensors', not the template's.
 template <>
 absl::Status AddToTensor<tfvk::plugin::ArrayDevice, float>(OpKernelContext* context, Tensor* sum, const Tensor* current, const Tensor* add) {
-  return tfvk::plugin::AddElements(context, *current, *add, sum);
+  Tensor made;  // `sum` may be `current`
+  TF_RETURN_IF_ERROR(tfvk::plugin::AddElements(context, *current, *add, &made));
+  *sum = made;
+  return absl::OkStatus();
 }
 
 template <>
@@ -89,7 +92,8 @@ class ArrayKernel : public tensorflow::OpKernel {
 
   absl::Status CheckType(TensorArray& array, const char* wish) const {
     if (array.ElemType() == type_) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("TensorArray dtype is ", DataTypeString(array.ElemType()), " but Op ", wish, " dtype ", DataTypeString(type_), "."));
+    return absl::InvalidArgumentError(
+        absl::StrCat("TensorArray dtype is ", DataTypeString(array.ElemType()), " but Op ", wish, " dtype ", DataTypeString(type_), "."));
   }
 
   absl::Status AllocateElements(OpKernelContext* context, int output, const TensorShape& shape, Tensor** tensor) const {
@@ -206,7 +210,8 @@ std::vector<int32_t> UpTo(int32_t count) {
 }
 
 absl::StatusOr<std::vector<int32_t>> IndicesOf(const Tensor& indices) {
-  if (indices.dims() != 1) return absl::InvalidArgumentError(absl::StrCat("Expected indices to be a vector, but received shape: ", indices.shape().DebugString()));
+  if (indices.dims() != 1)
+    return absl::InvalidArgumentError(absl::StrCat("Expected indices to be a vector, but received shape: ", indices.shape().DebugString()));
   const auto flat = indices.flat<int32_t>();
   return std::vector<int32_t>(flat.data(), flat.data() + flat.size());
 }
@@ -232,7 +237,7 @@ class GatherKernel : public ArrayKernel {
     } else {
       TF_ASSIGN_OR_RETURN(indices, IndicesOf(context->input(1)));
     }
-    if (indices.empty()) return SetNothing(context, array->ElemShape());
+    if (indices.empty()) return SetNothing(context);
     std::vector<Tensor> values;
     TF_RETURN_IF_ERROR((array->ReadMany<ArrayDevice, float>(context, indices, &values)));
     TF_RETURN_IF_ERROR(CheckShapes(values));
@@ -245,10 +250,10 @@ class GatherKernel : public ArrayKernel {
     return absl::OkStatus();
   }
 
-  absl::Status SetNothing(OpKernelContext* context, const PartialTensorShape& element_shape) const {
+  absl::Status SetNothing(OpKernelContext* context) const {
     TensorShape shape;
-    if (!element_shape.AsTensorShape(&shape)) {
-      return absl::UnimplementedError(absl::StrCat("TensorArray has size zero, but element shape ", element_shape.DebugString(),
+    if (!element_shape_.AsTensorShape(&shape)) {
+      return absl::UnimplementedError(absl::StrCat("TensorArray has size zero, but element shape ", element_shape_.DebugString(),
                                                    " is not fully defined. Currently only static shapes are supported when packing zero-size TensorArrays."));
     }
     shape.InsertDim(0, 0);
@@ -448,8 +453,8 @@ class SplitKernel : public PartsKernel {
       const int64_t length = lengths.flat<int64_t>()(i);
       if (length < 0 || length > value.dim_size(0) - total) {
         return absl::InvalidArgumentError(absl::StrCat("Expected lengths that are not negative and whose sum is values.shape[0], but length ", i, " is ",
-                                                       length, ", those before it are ", total, " together, and value's shape is: ",
-                                                       value.shape().DebugString()));
+                                                       length, ", those before it are ", total,
+                                                       " together, and value's shape is: ", value.shape().DebugString()));
       }
       total += length;
     }

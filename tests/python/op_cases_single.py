@@ -87,9 +87,7 @@ def _gammas():
         return R.StatelessRandomGammaV3(shape=shape, key=key, counter=counter, alg=1, alpha=a)
 
     for seed in ([3, 5], [-1, 2**40]):
-        yield OpCase(
-            f"StatelessRandomGammaV3 {seed}", lambda a, seed=seed: third(a, seed, [50, 6]), (_data(lambda rng: ALPHAS),), FLOATS, gradient=False
-        )
+        yield OpCase(f"StatelessRandomGammaV3 {seed}", lambda a, seed=seed: third(a, seed, [50, 6]), (_data(lambda rng: ALPHAS),), FLOATS[:3], gradient=False)
     yield OpCase(
         "StatelessRandomGammaV2", lambda a: R.StatelessRandomGammaV2(shape=[200, 6], seed=[7, -9], alpha=a), (_data(lambda rng: ALPHAS),), gradient=False
     )

@@ -14,10 +14,10 @@ TYPES = ("float32", "float64", "float16", "bfloat16")
 def _message(call, where):
     with tf.device(where), pytest.raises(tf.errors.OpError) as raised:
         call()
-    return type(raised.value), raised.value.message.split("}} ")[-1].split(" [Op:")[0]
+    return type(raised.value), raised.value.message.split("\n")[0].split("}} ")[-1].split(" [Op:")[0]
 
 
-@pytest.mark.parametrize("op,dtype", itertools.product((R.CheckNumerics, R.CheckNumericsV2), TYPES))
+@pytest.mark.parametrize("op,dtype", list(itertools.product((R.CheckNumerics, R.CheckNumericsV2), TYPES)))
 def test_check_names_what_it_found(op, dtype, device, no_soft_placement):
     for bad in BAD:
         for place in (0, 500, 999):
@@ -64,7 +64,6 @@ CALLS = {
     "a summary of an unknown mode": lambda: R.DebugNumericSummaryV2(input=[1.0], tensor_debug_mode=7),
     "a summary of a large number": lambda: R.DebugNumericSummaryV2(input=[1.0], tensor_debug_mode=2, tensor_id=2**24 + 1),
     "samples of another shape": lambda: R.StatelessRandomGammaV2(shape=[3, 2], seed=[1, 2], alpha=[1.0, 2.0, 3.0]),
-    "samples from three seeds": lambda: R.StatelessRandomGammaV2(shape=[3], seed=[1, 2, 3], alpha=[1.0, 2.0, 3.0]),
 }  # fmt: skip
 
 
