@@ -57,6 +57,7 @@ absl::Status RegisterKernels() {
   RegisterImageOps();
   RegisterQuantizeOps();
   RegisterHistogramOps();
+  RegisterResampleOps();
   RegisterSparseOptimizerOps();
   RegisterVariableOps();
   RegisterLuOps();
