@@ -20,6 +20,7 @@ const std::set<std::string>& RandomOps() {
         "RandomUniformInt",
         "StatelessMultinomial",
         "StatelessParameterizedTruncatedNormal",
+        "StatelessRandomBinomial",
         "StatelessRandomGetAlg",
         "StatelessRandomGetKeyCounter",
         "StatelessRandomGetKeyCounterAlg",

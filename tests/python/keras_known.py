@@ -31,16 +31,11 @@ NOT_IN_GRAPHS = {
     "ops.isin": "Keras asks a tensor for a Python bool",
     "ops.kron": "Keras asks a tensor for a Python int",
 }
-UNCOMPILED_LAYERS = {
-    **dict.fromkeys(["layers.Equalization", "layers.RandAugment", "layers.RandomElasticTransform"], _SIZES),
-}
+UNCOMPILED_LAYERS = dict.fromkeys(["layers.Equalization", "layers.RandAugment", "layers.RandomElasticTransform"], _SIZES)
 CPU_LAYERS = {
     "layers.Equalization in training": "Where",
     "layers.IntegerLookup": "HashTableV2",
     "layers.RandAugment in training": "Where",
 }
 UNCOMPILED_OBJECTS = {}
-CPU_OBJECTS = {
-    "optimizers.Adafactor": "VarHandleOp",
-    "random.binomial": "StatelessRandomBinomial",
-}
+CPU_OBJECTS = {"optimizers.Adafactor": "VarHandleOp"}

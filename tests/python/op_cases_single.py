@@ -103,6 +103,12 @@ def _gammas():
         np.array([[0.0, np.nan, -1.0], [np.inf, 1e-30, 1e30]], np.float32)),), gradient=False)  # fmt: skip
 
 
+def _binomials():
+    yield OpCase("StatelessRandomBinomial", lambda p: [
+        R.StatelessRandomBinomial(shape=[30, 4], seed=[5, 8], counts=tf.constant(n, p.dtype), probs=p, dtype=t) for n in (3, 90) for t in (tf.int32, tf.float64)
+    ], (_data(lambda rng: [0.1, 0.5, 0.9, 1.0]),), FLOATS[:3], gradient=False)  # fmt: skip
+
+
 def _summaries():
     for mode in DEBUG_MODES:
 
@@ -122,4 +128,4 @@ def _checks():
         yield OpCase(op.__name__, lambda x, op=op: [op(tensor=y, message="x") for y in (x, x[:0], x[0, 0])], (real(3, 70),), FLOATS)
 
 
-SINGLE_CASES = [*_suppressions(), *_gammas(), *_summaries(), *_checks()]
+SINGLE_CASES = [*_suppressions(), *_gammas(), *_binomials(), *_summaries(), *_checks()]
