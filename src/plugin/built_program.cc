@@ -57,7 +57,7 @@ absl::Status RunBuiltProgram(tensorflow::OpKernelContext* context, const std::st
                              const std::vector<Tensor*>& outputs) {
   return Guarded([&]() -> absl::Status {
     Device& device = DeviceOf(context);
-    std::string key = absl::StrCat("built ", name, "@", reinterpret_cast<uintptr_t>(&device));
+    std::string key = absl::StrCat("built ", name, "@", reinterpret_cast<uintptr_t>(&device), tsl::tensor_float_32_execution_enabled() ? "t" : "");
     for (const Tensor* input : inputs) absl::StrAppend(&key, ";", static_cast<int>(input->dtype()), input->shape().DebugString());
     const auto compilation = CompilationCache::Global().Get(key, [&] { return Compile(device, name, build, inputs); });
     TF_RETURN_IF_ERROR(compilation->status);

@@ -10,5 +10,7 @@ void RegisterContainerOps(const KnownKernels& known);
 void RegisterTensorArrayOps();
 // What graphs with parallel_stack become.
 void RegisterParallelConcatOps();
+// InplaceUpdate, InplaceAdd, InplaceSub, DeepCopy; TensorFlow has them in host memory for int32.
+void RegisterInplaceOps();
 
 }  // namespace tfvk::plugin

@@ -76,6 +76,7 @@ absl::Status RegisterKernels() {
   RegisterContainerOps(known);
   RegisterTensorArrayOps();
   RegisterParallelConcatOps();
+  RegisterInplaceOps();
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();

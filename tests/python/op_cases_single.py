@@ -128,4 +128,21 @@ def _checks():
         yield OpCase(op.__name__, lambda x, op=op: [op(tensor=y, message="x") for y in (x, x[:0], x[0, 0])], (real(3, 70),), FLOATS)
 
 
-SINGLE_CASES = [*_suppressions(), *_gammas(), *_binomials(), *_summaries(), *_checks()]
+def _changes_in_place():
+    indices = given(np.array([1, -1, 9, 1, 0, 1, -7], np.int32))
+
+    def change(x, i, v, ops):
+        results = []
+        for op in ops:
+            before = R.DeepCopy(x=x)
+            results += [op(x=before, i=i, v=v), before, op(x=before[:0], i=i[:0], v=v[:0]), op(x=R.DeepCopy(x=x[:, 0, 0]), i=i, v=v[:, 0, 0])]
+        return results
+
+    for dtypes, ops in ((FLOATS, (R.InplaceUpdate, R.InplaceAdd, R.InplaceSub)), (INTEGERS, (R.InplaceUpdate, R.InplaceAdd, R.InplaceSub)),
+                        (("bool",), (R.InplaceUpdate,))):  # fmt: skip
+        yield OpCase("InplaceUpdate InplaceAdd InplaceSub", lambda x, i, v, ops=ops: change(x, i, v, ops), (whole(5, 2, 3), indices, whole(7, 2, 3)), dtypes,
+                     gradient=False)  # fmt: skip
+    yield OpCase("DeepCopy", lambda x: [R.DeepCopy(x=x), R.DeepCopy(x=x[:0]), R.DeepCopy(x=x[0, 0])], (real(3, 4),), FLOATS, gradient=False)
+
+
+SINGLE_CASES = [*_changes_in_place(), *_suppressions(), *_gammas(), *_binomials(), *_summaries(), *_checks()]
