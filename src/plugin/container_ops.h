@@ -6,5 +6,11 @@
 namespace tfvk::plugin {
 
 void RegisterContainerOps(const KnownKernels& known);
+// TensorFlow 1's arrays of tensors.
+void RegisterTensorArrayOps();
+// What graphs with parallel_stack become.
+void RegisterParallelConcatOps();
+// InplaceUpdate, InplaceAdd, InplaceSub, DeepCopy; TensorFlow has them in host memory for int32.
+void RegisterInplaceOps();
 
 }  // namespace tfvk::plugin

@@ -11,5 +11,9 @@ void RegisterDilationOps();
 void RegisterImageOps();
 void RegisterQuantizeOps();
 void RegisterHistogramOps();
+// ResizeBicubic and ScaleAndTranslate.
+void RegisterResampleOps();
+// NonMaxSuppression, all versions; for the device alone, as its sizes depend on the boxes.
+void RegisterNonMaxSuppressionOps();
 
 }  // namespace tfvk::plugin

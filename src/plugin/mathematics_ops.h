@@ -11,5 +11,9 @@ void RegisterSpecialFunctionOps();
 void RegisterNormAndFourierOps();
 // Ops of old graphs: another op's old name, or its meaning with other arguments.
 void RegisterOlderOps();
+// DebugNumericSummaryV2.
+void RegisterDebugSummaryOps();
+// CheckNumerics and CheckNumericsV2; for the device alone, as compiled functions leave checks out.
+void RegisterCheckNumericsOps();
 
 }  // namespace tfvk::plugin

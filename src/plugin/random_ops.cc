@@ -7,33 +7,38 @@
 namespace tfvk::plugin {
 
 const std::set<std::string>& RandomOps() {
-  static const auto* const ops = new std::set<std::string>{
-      "Multinomial",
-      "ParameterizedTruncatedNormal",
-      "RandomGamma",
-      "RandomPoisson",
-      "RandomPoissonV2",
-      "RandomShuffle",
-      "RandomStandardNormal",
-      "RandomUniform",
-      "RandomUniformInt",
-      "StatelessMultinomial",
-      "StatelessParameterizedTruncatedNormal",
-      "StatelessRandomGetAlg",
-      "StatelessRandomGetKeyCounter",
-      "StatelessRandomGetKeyCounterAlg",
-      "StatelessRandomNormal",
-      "StatelessRandomNormalV2",
-      "StatelessRandomUniform",
-      "StatelessRandomUniformFullInt",
-      "StatelessRandomUniformFullIntV2",
-      "StatelessRandomUniformInt",
-      "StatelessRandomUniformIntV2",
-      "StatelessRandomUniformV2",
-      "StatelessTruncatedNormal",
-      "StatelessTruncatedNormalV2",
-      "TruncatedNormal",
-  };
+  static const auto* const ops = [] {
+    auto* made = new std::set<std::string>{
+        "Multinomial",
+        "ParameterizedTruncatedNormal",
+        "RandomGamma",
+        "RandomPoisson",
+        "RandomPoissonV2",
+        "RandomShuffle",
+        "RandomStandardNormal",
+        "RandomUniform",
+        "RandomUniformInt",
+        "StatelessMultinomial",
+        "StatelessParameterizedTruncatedNormal",
+        "StatelessRandomBinomial",
+        "StatelessRandomGetAlg",
+        "StatelessRandomGetKeyCounter",
+        "StatelessRandomGetKeyCounterAlg",
+        "StatelessRandomNormal",
+        "StatelessRandomNormalV2",
+        "StatelessRandomUniform",
+        "StatelessRandomUniformFullInt",
+        "StatelessRandomUniformFullIntV2",
+        "StatelessRandomUniformInt",
+        "StatelessRandomUniformIntV2",
+        "StatelessRandomUniformV2",
+        "StatelessTruncatedNormal",
+        "StatelessTruncatedNormalV2",
+        "TruncatedNormal",
+    };
+    if (!ActiveBackend()->Supports(DType::kF64)) made->insert({"StatelessRandomGammaV2", "StatelessRandomGammaV3"});
+    return made;
+  }();
   return *ops;
 }
 

@@ -13,4 +13,8 @@ namespace tfvk::plugin {
 const std::set<std::string>& RandomOps();
 void RegisterRandomOps(const KnownKernels& known);
 
+// StatelessRandomGammaV2 and V3, which are TensorFlow's generator in HLO: the numbers are the CPU's but for the last bits. They compute in fp64; without that
+// they are among RandomOps.
+void RegisterRandomGammaOps();
+
 }  // namespace tfvk::plugin

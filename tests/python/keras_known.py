@@ -5,25 +5,22 @@ _SIZES = "the result's size depends on values, which compiled functions cannot h
 _NO_HLO = "TensorFlow's op has no kernel for compiled functions"
 UNCOMPILED_OPS = {
     **dict.fromkeys(["ops.nonzero", "ops.unique", "ops.histogram", "ops.where[1]", "ops.nanmedian", "ops.nanpercentile", "ops.nanquantile"], _SIZES),
-    **dict.fromkeys(["ops.ctc_decode", "ops.eig", "ops.image.resize[2]", "ops.image.resize[3]"], _NO_HLO),
+    **dict.fromkeys(["ops.ctc_decode", "ops.eig"], _NO_HLO),
     "ops.inner": "the result's shape comes out of ops whose values XLA bounds but does not know",
 }
 # The first op without a kernel on the device, in a call alone; [1] is the second call of a name.
 CPU_OPS = {
-    "ops.cholesky": "CheckNumerics",
     "ops.ctc_decode": "CTCGreedyDecoder",
     "ops.eig": "Eig",
     "ops.histogram": "Where",
-    "ops.image.resize[2]": "ResizeBicubic",
-    "ops.image.resize[3]": "ScaleAndTranslate",
     "ops.nanmedian": "Where",
     "ops.nanpercentile": "Where",
     "ops.nanquantile": "Where",
     "ops.nonzero": "Where",
     "ops.where[1]": "Where",
 }
-# The plugin counts only what is placed on the CPU beside ops of the device; these stand alone in their functions.
-_ALONE_IN_THEIR_FUNCTIONS = {"ops.eig", "ops.image.resize[2]", "ops.image.resize[3]"}
+# The plugin counts only what is placed on the CPU beside ops of the device; this stands alone in its function.
+_ALONE_IN_THEIR_FUNCTIONS = {"ops.eig"}
 # The same in a function that the plugin does not compile as a whole.
 CPU_OPS_IN_FUNCTIONS = {name: op for name, op in CPU_OPS.items() if name not in _ALONE_IN_THEIR_FUNCTIONS}
 # Keras's own code cannot be traced, on no device.
@@ -34,23 +31,11 @@ NOT_IN_GRAPHS = {
     "ops.isin": "Keras asks a tensor for a Python bool",
     "ops.kron": "Keras asks a tensor for a Python int",
 }
-UNCOMPILED_LAYERS = {
-    **dict.fromkeys(["layers.Equalization", "layers.RandAugment", "layers.RandomElasticTransform"], _SIZES),
-    **dict.fromkeys(["layers.AugMix", "layers.CutMix", "layers.MixUp"], _NO_HLO),
-}
+UNCOMPILED_LAYERS = dict.fromkeys(["layers.Equalization", "layers.RandAugment", "layers.RandomElasticTransform"], _SIZES)
 CPU_LAYERS = {
-    "layers.AugMix in training": "StatelessRandomGammaV3",
-    "layers.CutMix in training": "StatelessRandomGammaV3",
     "layers.Equalization in training": "Where",
     "layers.IntegerLookup": "HashTableV2",
-    "layers.MixUp": "StatelessRandomGammaV3",
-    "layers.MixUp in training": "StatelessRandomGammaV3",
     "layers.RandAugment in training": "Where",
 }
-UNCOMPILED_OBJECTS = dict.fromkeys(["random.beta", "random.gamma"], _NO_HLO)
-CPU_OBJECTS = {
-    "optimizers.Adafactor": "VarHandleOp",
-    "random.beta": "StatelessRandomGammaV3",
-    "random.binomial": "StatelessRandomBinomial",
-    "random.gamma": "StatelessRandomGammaV3",
-}
+UNCOMPILED_OBJECTS = {}
+CPU_OBJECTS = {"optimizers.Adafactor": "VarHandleOp"}

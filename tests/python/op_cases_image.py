@@ -146,6 +146,13 @@ def _quantizations():
                 yield OpCase(f"QuantizeAndDequantizeV4 signed {signed} range {given_range} {low} {high}",
                              lambda x, o=options, low=low, high=high: R.QuantizeAndDequantizeV4(input=x, input_min=low, input_max=high, **o), (real(4, 5),),
                              floats)  # fmt: skip
+    # TensorFlow's second and fourth version take an axis only where they find the range themselves.
+    for signed in (True, False):
+        yield OpCase(f"QuantizeAndDequantize along an axis, signed {signed}", lambda x, a, b, s=signed: [
+            R.QuantizeAndDequantizeV2(input=x, input_min=a, input_max=b, signed_input=s, range_given=False, axis=1),
+            R.QuantizeAndDequantizeV2(input=x, input_min=a[:3], input_max=b[:3], signed_input=s, range_given=False, narrow_range=True, axis=0),
+            R.QuantizeAndDequantizeV3(input=x, input_min=-tf.abs(a) * float(s), input_max=tf.abs(b) + 0.1, num_bits=6, signed_input=s, axis=1),
+        ], (real(3, 5, 2), real(5), real(5)), floats, gradient=False)  # fmt: skip
     yield OpCase("QuantizeAndDequantizeV4Grad", lambda g, x, a, b: [
         *R.QuantizeAndDequantizeV4Grad(gradients=g, input=x, input_min=-tf.abs(a), input_max=tf.abs(b), axis=1),
         *R.QuantizeAndDequantizeV4Grad(gradients=g, input=x, input_min=-tf.abs(a[0]), input_max=tf.abs(b[0])),
@@ -194,4 +201,44 @@ def _others():
         ], (real(2, 5, 6, 3),), ("float32", "float16"), tolerance=2)  # fmt: skip
 
 
-IMAGE_CASES = [*_crops(), *_projections(), *_pools(), *_dilations(), *_quantizations(), *_dequantizations(), *_histograms(), *_others()]
+KERNELS = ("lanczos1", "lanczos3", "lanczos5", "gaussian", "box", "triangle", "keyscubic", "mitchellcubic")
+SIZES = ([3, 2], [9, 13], [5, 6], [1, 1], [12, 1])
+
+
+def _scaled(x, size, scale, translation, **options):
+    return R.ScaleAndTranslate(images=x, size=size, scale=scale, translation=translation, **options)
+
+
+def _resamplings():
+    with_infinity = np.where(np.arange(30) == 13, np.inf, np.arange(30)).reshape(1, 5, 6, 1).astype(np.float32)
+    for corners, centers in ((False, False), (True, False), (False, True)):
+        options = {"align_corners": corners, "half_pixel_centers": centers}
+        yield OpCase(f"ResizeBicubic {corners} {centers}", lambda x, o=options: [R.ResizeBicubic(images=x, size=size, **o) for size in SIZES],
+                     (real(2, 5, 6, 3),))  # fmt: skip
+        yield OpCase(f"ResizeBicubic {corners} {centers} of fp64", lambda x, o=options: R.ResizeBicubic(images=x, size=[9, 4], **o), (real(2, 5, 6, 3),),
+                     ("float64",), tolerance=2e4)  # of the fp32 result # fmt: skip
+        yield OpCase(f"ResizeBicubic {corners} {centers} of other types", lambda x, o=options: [R.ResizeBicubic(images=x, size=size, **o) for size in SIZES],
+                     (whole(2, 5, 6, 3, high=100),), ("float16", "bfloat16", "uint8", "int8", "int64"), gradient=False)  # fmt: skip
+        yield OpCase(f"ResizeBicubic {corners} {centers} of an infinity", lambda x, o=options: R.ResizeBicubic(images=x, size=[5, 9], **o),
+                     (given(with_infinity),), gradient=False)  # fmt: skip
+    for kernel in KERNELS:
+        for antialias in (True, False):
+            options = {"kernel_type": kernel, "antialias": antialias}
+            yield OpCase(f"ScaleAndTranslate {kernel} {antialias}", lambda x, o=options: [
+                _scaled(x, [4, 9], [0.8, 1.5], [0.0, 0.0], **o), _scaled(x, [7, 7], [0.3, 1.0], [2.5, -3.25], **o), _scaled(x, [3, 5], [1.0, 1.0], [9.0, 0.0], **o),
+            ], (real(2, 5, 6, 3),), tolerance=2)  # fmt: skip
+        yield OpCase(f"ScaleAndTranslate {kernel} of other types", lambda x, k=kernel: _scaled(x, [4, 9], [0.8, 1.5], [0.0, 0.5], kernel_type=k),
+                     (whole(2, 5, 6, 3, high=100),), ("float16", "bfloat16", "uint8", "int64"), gradient=False)  # fmt: skip
+        yield OpCase(f"ScaleAndTranslate {kernel} of fp64", lambda x, k=kernel: _scaled(x, [4, 9], [0.8, 1.5], [0.0, 0.5], kernel_type=k), (real(2, 5, 6, 3),),
+                     ("float64",), gradient=False, tolerance=2e4)  # of the fp32 result # fmt: skip
+        yield OpCase(f"ScaleAndTranslate {kernel} of an infinity", lambda x, k=kernel: _scaled(x, [6, 9], [0.8, 1.5], [1.5, 3.0], kernel_type=k),
+                     (given(with_infinity),), gradient=False)  # fmt: skip
+    yield OpCase("resampling of no images", lambda x: [R.ResizeBicubic(images=x, size=[3, 4]), _scaled(x, [3, 4], [1.0, 1.0], [0.0, 0.0])], (real(0, 5, 6, 2),),
+                 gradient=False)  # fmt: skip
+    for method in ("bicubic", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"):
+        yield OpCase(
+            f"tf.image.resize {method}", lambda x, m=method: tf.image.resize(x, [20, 11], method=m, antialias=True), (real(2, 13, 17, 3),), tolerance=2
+        )
+
+
+IMAGE_CASES = [*_resamplings(), *_crops(), *_projections(), *_pools(), *_dilations(), *_quantizations(), *_dequantizations(), *_histograms(), *_others()]

@@ -36,7 +36,8 @@ _expected = {}
 
 
 def expected_of(namespace, name, compiled=False):
-    compiled = compiled and namespace == "random"  # XLA draws other numbers than TensorFlow's kernels, on every device the same
+    # XLA draws other numbers than TensorFlow's kernels, on every device the same; but for these, which it has not, and which the plugin draws as the kernels do.
+    compiled = compiled and namespace == "random" and name not in ("beta", "gamma")
     if (namespace, name, compiled) not in _expected:
         keras.utils.set_random_seed(1234)
         with tf.device("/CPU:0"):
