@@ -1,7 +1,8 @@
 // DynamicPartition: the rows of a tensor sorted into as many tensors as there are partitions.
+#include <numeric>
+
 #include "plugin/row_hlo.h"
 #include "plugin/sized_kernel.h"
-#include "tensorflow/core/util/util.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/comparators.h"
 #include "xla/hlo/builder/lib/constants.h"
@@ -22,59 +23,41 @@ class DynamicPartitionKernel : public SizedKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context) override {
     const Tensor &data = context->input(0), &partitions = context->input(1);
-    if (!tensorflow::TensorShapeUtils::StartsWith(data.shape(), partitions.shape())) {
-      return absl::InvalidArgumentError(absl::StrCat("data.shape must start with partitions.shape, got data.shape = ", data.shape().DebugString(),
-                                                     ", partitions.shape = ", partitions.shape().DebugString()));
-    }
+    if (!tensorflow::TensorShapeUtils::StartsWith(data.shape(), partitions.shape())) return RunOnCpu(context);  // TensorFlow's own error
     const int64_t n = partitions.NumElements();
     TF_RETURN_IF_ERROR(CheckRowCount(n));
     TensorShape rows({n});
     for (int i = partitions.dims(); i < data.dims(); ++i) rows.AddDim(data.dim_size(i));
-    std::vector<int64_t> facts(partitions_ + 1);
-    facts[0] = n;
+    std::vector<int64_t> sizes(partitions_);
     std::vector<Tensor> results(1);
     if (n == 0) {
       TF_RETURN_IF_ERROR(context->allocate_temp(data.dtype(), rows, &results[0]));
     } else {
-      const Types types = {{data.dtype(), rows}, {tensorflow::DT_INT64, TensorShape({partitions_ + 1})}};
+      const Types types = {{data.dtype(), rows}, {tensorflow::DT_INT64, TensorShape({partitions_})}};
       TF_RETURN_IF_ERROR(RunProgram(
           context, "", {&data, &partitions}, types, [&](const std::vector<XlaOp>& in) { return Sorted(in[0], in[1], rows); }, &results));
-      facts = ReadFacts(context, results[1]);
+      sizes = ReadFacts(context, results[1]);
     }
-    if (facts[0] != n) return OutsideError(context, partitions, facts[0]);
+    if (std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != n) return RunOnCpu(context);  // a row of no partition: the same
     int64_t first = 0;
     for (int i = 0; i < partitions_; ++i) {
-      TF_RETURN_IF_ERROR(SetRows(context, i, results[0], first, facts[i + 1]));
-      first += facts[i + 1];
+      TF_RETURN_IF_ERROR(SetRows(context, i, results[0], first, sizes[i]));
+      first += sizes[i];
     }
     return absl::OkStatus();
   }
 
  private:
-  // The rows by partition; the first element whose partition does not exist, n without one, and the partitions' sizes.
+  // The rows by partition, and the partitions' sizes.
   std::vector<XlaOp> Sorted(XlaOp data, XlaOp partitions, const TensorShape& rows) const {
     xla::XlaBuilder* builder = data.builder();
     const int64_t n = rows.dim_size(0);
     const XlaOp flat = xla::Reshape(partitions, {n});
     const XlaOp sort = xla::Sort({flat, Count(builder, n)}, xla::CreateScalarLtComputation({xla::S32, xla::S32}, builder), 0, /*is_stable=*/true);
     const XlaOp sorted = TakeRows(xla::Reshape(data, rows.dim_sizes()), xla::GetTupleElement(sort, 1));
-    const XlaOp outside = xla::Or(xla::Lt(flat, xla::ZerosLike(flat)), xla::Ge(flat, xla::ScalarLike(flat, partitions_)));
-    const XlaOp end = xla::Broadcast(xla::ConstantR0<int32_t>(builder, static_cast<int32_t>(n)), {n});
     const XlaOp ones = xla::Broadcast(xla::ConstantR0<int32_t>(builder, 1), {n});
     const XlaOp zeros = xla::Broadcast(xla::ConstantR0<int32_t>(builder, 0), {partitions_});
-    const XlaOp sizes = ScatterRows(zeros, flat, ones, xla::CreateScalarAddComputation(xla::S32, builder));
-    return {sorted, xla::ConcatInDim(builder, {Facts({LeastOf(S64(xla::Select(outside, Count(builder, n), end)))}), S64(sizes)}, 0)};
-  }
-
-  absl::Status OutsideError(tensorflow::OpKernelContext* context, const Tensor& partitions, int64_t element) const {
-    const Types types = {{tensorflow::DT_INT64, TensorShape({partitions.NumElements()})}};
-    std::vector<Tensor> results;
-    TF_RETURN_IF_ERROR(RunProgram(
-        context, "values", {&partitions}, types,
-        [&](const std::vector<XlaOp>& in) { return std::vector<XlaOp>{S64(xla::Reshape(in[0], {partitions.NumElements()}))}; }, &results));
-    const int64_t value = ReadFacts(context, results[0])[element];
-    return absl::InvalidArgumentError(
-        absl::StrCat("partitions", tensorflow::SliceDebugString(partitions.shape(), element), " = ", value, " is not in [0, ", partitions_, ")"));
+    return {sorted, S64(ScatterRows(zeros, flat, ones, xla::CreateScalarAddComputation(xla::S32, builder)))};
   }
 
   int partitions_ = 0;

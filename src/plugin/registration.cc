@@ -69,7 +69,7 @@ absl::Status RegisterKernels() {
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
-  RegisterSizedOps(known, DeviceTypes());
+  RegisterSizedOps(DeviceTypes());
   RegisterOpDoor(known);
   RegisterReferenceOps();
   RegisterContainerOps(known);

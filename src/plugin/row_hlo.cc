@@ -1,7 +1,5 @@
 #include "plugin/row_hlo.h"
 
-#include <limits>
-
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/slicing.h"
@@ -74,9 +72,9 @@ XlaOp SumOf(XlaOp vector) {
   return xla::Reduce(vector, xla::ConstantR0<int64_t>(builder, 0), xla::CreateScalarAddComputation(xla::S64, builder), {0});
 }
 
-XlaOp LeastOf(XlaOp vector) {
-  xla::XlaBuilder* builder = vector.builder();
-  return xla::Reduce(vector, xla::ConstantR0<int64_t>(builder, std::numeric_limits<int64_t>::max()), xla::CreateScalarMinComputation(xla::S64, builder), {0});
+XlaOp IsOutside(XlaOp x, int64_t end) {
+  const XlaOp wide = S64(x);
+  return xla::Or(xla::Lt(wide, xla::ZerosLike(wide)), xla::Ge(wide, xla::ScalarLike(wide, end)));
 }
 
 }  // namespace tfvk::plugin

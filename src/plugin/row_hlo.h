@@ -26,8 +26,9 @@ xla::XlaOp S64(xla::XlaOp x);
 xla::XlaOp Facts(const std::vector<xla::XlaOp>& scalars);
 // Element i of a vector, a scalar.
 xla::XlaOp ElementAt(xla::XlaOp vector, int64_t i);
-// The sum, the minimum of a vector of s64.
+// The sum of a vector of s64.
 xla::XlaOp SumOf(xla::XlaOp vector);
-xla::XlaOp LeastOf(xla::XlaOp vector);
+// Which integers are not in [0, end).
+xla::XlaOp IsOutside(xla::XlaOp x, int64_t end);
 
 }  // namespace tfvk::plugin

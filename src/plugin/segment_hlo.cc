@@ -93,11 +93,10 @@ class SparseSegmentKernel : public tensorflow::XlaOpKernel {
     TF_RETURN_IF_ERROR(context->ConstantInputAsIntScalar("num_segments", &segments));
     if (segments < 0) return absl::InvalidArgumentError("segment ids must be >= 0");
     const xla::Shape shape = ShapeOf(data);
-    if (shape.dimensions().empty()) return absl::InvalidArgumentError("Shape must be at least rank 1 but is rank 0");
+    if (shape.dimensions().empty()) return absl::InvalidArgumentError("Shape must be at least rank 1");
     const int64_t rows = shape.dimensions(0);
     // A row that does not exist counts nowhere.
-    const XlaOp outside = xla::Or(xla::Lt(indices, xla::ZerosLike(indices)), xla::Ge(S64(indices), xla::ConstantR0<int64_t>(indices.builder(), rows)));
-    const XlaOp kept = xla::Select(outside, xla::FullLike(ids, -1), ids);
+    const XlaOp kept = xla::Select(IsOutside(indices, rows), xla::FullLike(ids, -1), ids);
     const XlaOp taken =
         rows == 0 ? xla::Broadcast(xla::Zero(data.builder(), shape.element_type()), WithRows(shape, ShapeOf(ids).dimensions(0))) : TakeRows(data, indices);
     context->SetOutput(0, ReduceSegments(taken, kept, segments, kReduction));
@@ -119,7 +118,7 @@ class SparseSegmentGradientKernel : public tensorflow::XlaOpKernel {
     int64_t rows = 0;
     TF_RETURN_IF_ERROR(context->ConstantInputAsIntScalar("output_dim0", &rows));
     const xla::Shape shape = ShapeOf(gradient);
-    if (shape.dimensions().empty()) return absl::InvalidArgumentError("Shape must be at least rank 1 but is rank 0");
+    if (shape.dimensions().empty()) return absl::InvalidArgumentError("Shape must be at least rank 1");
     const int64_t segments = shape.dimensions(0);
     if (segments == 0) {
       context->SetOutput(0, xla::Broadcast(xla::Zero(gradient.builder(), shape.element_type()), WithRows(shape, rows)));
@@ -130,8 +129,7 @@ class SparseSegmentGradientKernel : public tensorflow::XlaOpKernel {
       gradient = xla::Div(xla::ConvertElementType(gradient, wide), DivisorOf(SegmentSizes(ids, segments), kReduction, wide), {0});
       gradient = xla::ConvertElementType(gradient, shape.element_type());
     }
-    const XlaOp outside = xla::Or(xla::Lt(ids, xla::ZerosLike(ids)), xla::Ge(S64(ids), xla::ConstantR0<int64_t>(ids.builder(), segments)));
-    const XlaOp kept = xla::Select(outside, xla::FullLike(indices, -1), indices);
+    const XlaOp kept = xla::Select(IsOutside(ids, segments), xla::FullLike(indices, -1), indices);
     context->SetOutput(0, ReduceSegments(TakeRows(gradient, ids), kept, rows, SegmentReduction::kSum));
     return absl::OkStatus();
   }

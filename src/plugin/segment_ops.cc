@@ -1,5 +1,5 @@
 // SegmentSum, SegmentMean, SegmentProd, SegmentMin, SegmentMax and SparseSegmentSum, SparseSegmentMean, SparseSegmentSqrtN: reductions by sorted segment ids,
-// the last of which says how many segments there are. The ids are checked as TensorFlow's CPU kernels check them.
+// the last of which says how many segments there are. Wrong ids and indices are left to TensorFlow's CPU kernels, whose errors name what they meet first.
 #include "plugin/row_hlo.h"
 #include "plugin/segment_hlo.h"
 #include "plugin/sized_kernel.h"
@@ -29,12 +29,18 @@ class SegmentKernel : public SizedKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context) override {
     const Tensor &data = context->input(0), &ids = context->input(num_inputs() - 1);
-    TF_RETURN_IF_ERROR(CheckInputs(context, data, ids));
+    if (!AreShapesRight(context)) return RunOnCpu(context);  // TensorFlow's own error
     TF_RETURN_IF_ERROR(CheckRowCount(ids.NumElements()));
     TensorShape shape = data.shape();
     int64_t segments = 0;
-    if (ids.NumElements() != 0) TF_RETURN_IF_ERROR(CountSegments(context, data, ids, &segments));
-    shape.set_dim(0, segments);
+    if (ids.NumElements() != 0) {
+      std::vector<int64_t> facts;
+      TF_RETURN_IF_ERROR(LookAtIds(context, &facts));
+      if (facts[1] != 0) return RunOnCpu(context);  // the same
+      TF_RETURN_IF_ERROR(CheckRowCount(facts[0]));
+      segments = facts[0] + 1;
+    }
+    TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, segments));
     if (shape.num_elements() == 0) {
       Tensor* empty = nullptr;
       return context->allocate_output(0, shape, &empty);
@@ -42,8 +48,7 @@ class SegmentKernel : public SizedKernel {
     // Compiled for powers of two, so that few numbers of segments make a new program.
     int64_t rows = 1;
     while (rows < segments) rows *= 2;
-    TF_RETURN_IF_ERROR(CheckRowCount(rows));
-    shape.set_dim(0, rows);
+    TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, rows));
     std::vector<const Tensor*> inputs;
     for (int i = 0; i < num_inputs(); ++i) inputs.push_back(&context->input(i));
     std::vector<Tensor> results;
@@ -58,53 +63,33 @@ class SegmentKernel : public SizedKernel {
   }
 
  private:
-  absl::Status CheckInputs(tensorflow::OpKernelContext* context, const Tensor& data, const Tensor& ids) const {
-    if (data.dims() == 0) return absl::InvalidArgumentError("Shape must be at least rank 1 but is rank 0");
-    if (ids.dims() != 1) return absl::InvalidArgumentError("segment_ids should be a vector.");
-    if (!is_sparse_) {
-      if (data.dim_size(0) == ids.NumElements()) return absl::OkStatus();
-      return absl::InvalidArgumentError(absl::StrCat("segment_ids should be the same size as dimension 0 of input. data.shape = ", data.shape().DebugString(),
-                                                     ", segment_ids.shape = ", ids.shape().DebugString()));
-    }
-    if (context->input(1).dims() != 1) return absl::InvalidArgumentError("indices should be a vector.");
-    if (context->input(1).NumElements() == ids.NumElements()) return absl::OkStatus();
-    return absl::InvalidArgumentError("segment_ids and indices should have same size.");
+  bool AreShapesRight(tensorflow::OpKernelContext* context) const {
+    const Tensor &data = context->input(0), &ids = context->input(num_inputs() - 1);
+    if (data.dims() == 0 || ids.dims() != 1) return false;
+    if (is_sparse_) return context->input(1).dims() == 1 && context->input(1).NumElements() == ids.NumElements();
+    return data.dim_size(0) == ids.NumElements();
   }
 
-  // One program that looks at all ids and indices, for which the host waits.
-  absl::Status CountSegments(tensorflow::OpKernelContext* context, const Tensor& data, const Tensor& ids, int64_t* segments) const {
-    const int64_t n = ids.NumElements(), rows = data.dim_size(0);
+  // The last id, and how many ids and indices are wrong. The host waits for them.
+  absl::Status LookAtIds(tensorflow::OpKernelContext* context, std::vector<int64_t>* facts) const {
+    const Tensor& ids = context->input(num_inputs() - 1);
+    const int64_t n = ids.NumElements(), rows = context->input(0).dim_size(0);
     std::vector<const Tensor*> inputs = {&ids};
     if (is_sparse_) inputs.push_back(&context->input(1));
     std::vector<Tensor> results;
     TF_RETURN_IF_ERROR(RunProgram(
-        context, absl::StrCat("facts ", rows), inputs, {{tensorflow::DT_INT64, TensorShape({is_sparse_ ? 5 : 3})}},
+        context, absl::StrCat("facts ", rows), inputs, {{tensorflow::DT_INT64, TensorShape({2})}},
         [&](const std::vector<XlaOp>& in) { return std::vector<XlaOp>{FactsOf(in, n, rows)}; }, &results));
-    const std::vector<int64_t> facts = ReadFacts(context, results[0]);
-    if (facts[0] < 0 || facts[1] < 0) return absl::InvalidArgumentError("segment ids must be >= 0");
-    if (facts[2] != 0) return absl::InvalidArgumentError("segment ids are not increasing");
-    if (is_sparse_ && facts[3] < n) {
-      return absl::InvalidArgumentError(absl::StrCat("indices[", facts[3], "] == ", facts[4], " out of range [0, ", rows, ")"));
-    }
-    *segments = facts[0] + 1;
+    *facts = ReadFacts(context, results[0]);
     return absl::OkStatus();
   }
 
-  // The last id, the first, how many are less than the one before; the first index that is outside (n without one) and its value.
   static XlaOp FactsOf(const std::vector<XlaOp>& in, int64_t n, int64_t rows) {
-    xla::XlaBuilder* builder = in[0].builder();
     const XlaOp ids = S64(in[0]);
-    const XlaOp falls =
-        n == 1 ? xla::ConstantR0<int64_t>(builder, 0) : SumOf(S64(xla::Lt(xla::SliceInDim(ids, 1, n, 1, 0), xla::SliceInDim(ids, 0, n - 1, 1, 0))));
-    std::vector<XlaOp> facts = {ElementAt(ids, n - 1), ElementAt(ids, 0), falls};
-    if (in.size() == 2) {
-      const XlaOp indices = S64(in[1]);
-      const XlaOp outside = xla::Or(xla::Lt(indices, xla::ZerosLike(indices)), xla::Ge(indices, xla::ScalarLike(indices, rows)));
-      const XlaOp first = LeastOf(xla::Select(outside, S64(Count(builder, n)), xla::FullLike(indices, n)));
-      facts.push_back(first);
-      facts.push_back(xla::Reshape(TakeRows(indices, xla::Reshape(first, {1})), {}));
-    }
-    return Facts(facts);
+    XlaOp wrong = SumOf(S64(xla::Lt(ids, xla::ZerosLike(ids))));
+    if (n > 1) wrong = wrong + SumOf(S64(xla::Lt(xla::SliceInDim(ids, 1, n, 1, 0), xla::SliceInDim(ids, 0, n - 1, 1, 0))));
+    if (in.size() == 2) wrong = wrong + SumOf(S64(IsOutside(in[1], rows)));
+    return Facts({ElementAt(ids, n - 1), wrong});
   }
 
   const bool is_sparse_;

@@ -98,8 +98,8 @@ std::vector<int64_t> SizedKernel::ReadFacts(tensorflow::OpKernelContext* context
 }
 
 absl::Status SizedKernel::SetRows(tensorflow::OpKernelContext* context, int index, const Tensor& padded, int64_t first, int64_t rows) {
-  if (first == 0 && rows == padded.dim_size(0)) {
-    context->set_output(index, padded);
+  if (first == 0 && rows != 0 && 2 * rows >= padded.dim_size(0)) {  // not worth a copy
+    context->set_output(index, padded.Slice(0, rows));
     return absl::OkStatus();
   }
   TensorShape shape = padded.shape();
@@ -135,9 +135,8 @@ bool IsSizedOp(const std::string& op) {
   return names->count(op) != 0;
 }
 
-void RegisterSizedOps(const KnownKernels& known, const TypeSet& device_types) {
+void RegisterSizedOps(const TypeSet& device_types) {
   for (const SizedOp& op : AllSizedOps()) {
-    if (known.device.count(op.name) != 0) continue;
     auto kernel = std::make_unique<tensorflow::KernelDef>();
     kernel->set_op(op.name);
     kernel->set_device_type(DeviceType());

@@ -37,7 +37,7 @@ class SizedKernel : public tensorflow::OpKernel {
   // The values of a vector of int64 in device memory. Waits for the device.
   static std::vector<int64_t> ReadFacts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& facts);
 
-  // Output `index`: `rows` rows of `padded`, from row `first` on.
+  // Output `index`: `rows` rows of `padded`, from row `first` on. Shares `padded`'s memory where little of it would be kept in vain.
   static absl::Status SetRows(tensorflow::OpKernelContext* context, int index, const tensorflow::Tensor& padded, int64_t first, int64_t rows);
 
   // For what no program is written for: TensorFlow's CPU kernel on copies, counted in the statistics.
@@ -52,7 +52,8 @@ class SizedKernel : public tensorflow::OpKernel {
 // Rows are counted in 32 bits by the programs.
 absl::Status CheckRowCount(int64_t rows);
 
-// Registers a kernel for the types of each attribute that the device has. Nothing is done for types that TensorFlow has a kernel for.
+// An op's kernel, registered for the types of each attribute that the device has. It comes before those that TensorFlow has for any device, which compute in
+// host memory.
 struct SizedOp {
   const char* name;
   std::vector<std::pair<std::string, TypeSet>> types;
@@ -73,6 +74,6 @@ std::vector<SizedOp> SegmentOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);
-void RegisterSizedOps(const KnownKernels& known, const TypeSet& device_types);
+void RegisterSizedOps(const TypeSet& device_types);
 
 }  // namespace tfvk::plugin

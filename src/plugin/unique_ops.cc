@@ -51,10 +51,8 @@ class UniqueKernel : public SizedKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context) override {
     const Tensor& x = context->input(0);
-    if (x.dims() != 1) {
-      return num_inputs() == 2 ? RunOnCpu(context) : absl::InvalidArgumentError("unique expects a 1D vector.");
-    }
-    if (num_inputs() == 2 && !IsWholeVector(context->input(1))) return RunOnCpu(context);
+    // Slices along an axis, and TensorFlow's own errors.
+    if (x.dims() != 1 || (num_inputs() == 2 && !IsWholeVector(context->input(1)))) return RunOnCpu(context);
     const int64_t n = x.NumElements();
     TF_RETURN_IF_ERROR(CheckRowCount(n));
     if (n == 0) {

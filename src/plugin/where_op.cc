@@ -58,8 +58,7 @@ std::vector<SizedOp> WhereOps() {
   using namespace tensorflow;
   return {{"Where",
            {{"T",
-             {DT_BOOL, DT_INT8, DT_UINT8, DT_INT16, DT_UINT16, DT_INT32, DT_UINT32, DT_INT64, DT_UINT64, DT_HALF, DT_BFLOAT16, DT_FLOAT, DT_DOUBLE,
-              DT_COMPLEX64, DT_COMPLEX128}}},
+             {DT_BOOL, DT_INT8, DT_UINT8, DT_INT16, DT_UINT16, DT_UINT32, DT_INT64, DT_UINT64, DT_BFLOAT16, DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_COMPLEX128}}},
            {},
            MakeSizedKernel<WhereKernel>}};
 }
