@@ -9,6 +9,7 @@
 #include "plugin/hot_ops.h"
 #include "plugin/platform.h"
 #include "plugin/random_ops.h"
+#include "plugin/sized_kernel.h"
 #include "plugin/status.h"
 #include "plugin/unsupported_ops.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
@@ -57,7 +58,7 @@ class Registration {
     const std::string& name = xla_kernel.op();
     const OpDef* op = nullptr;
     if (!tensorflow::OpRegistry::Global()->LookUpOpDef(name, &op).ok()) return;
-    if (IsLeftToTensorFlow(name) || RandomOps().count(name) != 0 || HasForeignArguments(*op)) return;
+    if (IsLeftToTensorFlow(name) || RandomOps().count(name) != 0 || IsSizedOp(name) || HasForeignArguments(*op)) return;
     bool covered_fully = false, unsupported_fully = false;
     std::string attribute = PrimaryTypeAttribute(*op);
     TypeSet excluded;

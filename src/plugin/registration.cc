@@ -12,6 +12,8 @@
 #include "plugin/platform.h"
 #include "plugin/random_ops.h"
 #include "plugin/recurrent_ops.h"
+#include "plugin/segment_hlo.h"
+#include "plugin/sized_kernel.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "plugin/variable_ops.h"
@@ -66,9 +68,11 @@ absl::Status RegisterKernels() {
   RegisterOlderOps();
   RegisterDebugSummaryOps();
   RegisterRandomGammaOps();
+  RegisterSparseSegmentOps();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
+  RegisterSizedOps(DeviceTypes());
   RegisterOpDoor(known);
   RegisterReferenceOps();
   RegisterCheckNumericsOps();

@@ -18,7 +18,7 @@ const std::map<std::string, TypeSet>& Table() {
     // tf2xla's eigenvalues of complex matrices have another type than TensorFlow's.
     (*made)["SelfAdjointEigV2"] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
     // Results whose sizes depend on the data.
-    whole({"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV3", "DynamicPartition"});
+    whole({"NonMaxSuppressionV3"});
     return made;
   }();
   return *table;
