@@ -13,14 +13,8 @@ CPU_OPS = {
     "ops.cholesky": "CheckNumerics",
     "ops.ctc_decode": "CTCGreedyDecoder",
     "ops.eig": "Eig",
-    "ops.histogram": "Where",
     "ops.image.resize[2]": "ResizeBicubic",
     "ops.image.resize[3]": "ScaleAndTranslate",
-    "ops.nanmedian": "Where",
-    "ops.nanpercentile": "Where",
-    "ops.nanquantile": "Where",
-    "ops.nonzero": "Where",
-    "ops.where[1]": "Where",
 }
 # The plugin counts only what is placed on the CPU beside ops of the device; these stand alone in their functions.
 _ALONE_IN_THEIR_FUNCTIONS = {"ops.eig", "ops.image.resize[2]", "ops.image.resize[3]"}
@@ -41,11 +35,9 @@ UNCOMPILED_LAYERS = {
 CPU_LAYERS = {
     "layers.AugMix in training": "StatelessRandomGammaV3",
     "layers.CutMix in training": "StatelessRandomGammaV3",
-    "layers.Equalization in training": "Where",
     "layers.IntegerLookup": "HashTableV2",
     "layers.MixUp": "StatelessRandomGammaV3",
     "layers.MixUp in training": "StatelessRandomGammaV3",
-    "layers.RandAugment in training": "Where",
 }
 UNCOMPILED_OBJECTS = dict.fromkeys(["random.beta", "random.gamma"], _NO_HLO)
 CPU_OBJECTS = {
