@@ -12,12 +12,6 @@ UNCOMPILED_OPS = {
 CPU_OPS = {
     "ops.ctc_decode": "CTCGreedyDecoder",
     "ops.eig": "Eig",
-    "ops.histogram": "Where",
-    "ops.nanmedian": "Where",
-    "ops.nanpercentile": "Where",
-    "ops.nanquantile": "Where",
-    "ops.nonzero": "Where",
-    "ops.where[1]": "Where",
 }
 # The plugin counts only what is placed on the CPU beside ops of the device; this stands alone in its function.
 _ALONE_IN_THEIR_FUNCTIONS = {"ops.eig"}
@@ -33,9 +27,7 @@ NOT_IN_GRAPHS = {
 }
 UNCOMPILED_LAYERS = dict.fromkeys(["layers.Equalization", "layers.RandAugment", "layers.RandomElasticTransform"], _SIZES)
 CPU_LAYERS = {
-    "layers.Equalization in training": "Where",
     "layers.IntegerLookup": "HashTableV2",
-    "layers.RandAugment in training": "Where",
 }
 UNCOMPILED_OBJECTS = {}
 CPU_OBJECTS = {"optimizers.Adafactor": "VarHandleOp"}
