@@ -3,13 +3,11 @@
 #include <limits>
 #include <set>
 
-#include "plugin/compilation_cache.h"
-#include "plugin/dump.h"
-#include "plugin/generic_op.h"
+#include "plugin/device_kernel.h"
 #include "plugin/platform.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
-#include "tensorflow/compiler/tf2xla/shape_util.h"
+#include "tensorflow/core/framework/node_def_util.h"
 
 namespace tfvk::plugin {
 
@@ -17,32 +15,6 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
 namespace {
-
-DeviceBytes BytesOf(const Tensor& tensor) { return {tensor.data(), tensor.TotalBytes()}; }
-
-absl::Status CompileProgram(Device& device, const std::string& name, const std::vector<const Tensor*>& inputs,
-                            const std::function<std::vector<xla::XlaOp>(const std::vector<xla::XlaOp>&)>& build, Compilation& compilation) {
-  xla::XlaBuilder builder(name);
-  std::vector<xla::XlaOp> parameters;
-  for (const Tensor* input : inputs) {
-    xla::Shape shape;
-    TF_RETURN_IF_ERROR(tensorflow::TensorShapeToXLAShape(input->dtype(), input->shape(), &shape));
-    const int64_t index = static_cast<int64_t>(parameters.size());
-    parameters.push_back(xla::Parameter(&builder, index, shape, absl::StrCat("input", index)));
-  }
-  const std::vector<xla::XlaOp> results = build(parameters);
-  xla::Tuple(&builder, results);
-  TF_ASSIGN_OR_RETURN(const xla::XlaComputation computation, builder.Build());
-  hlo::ModulePtr module = hlo::ModuleFromComputation(computation);
-  Dump dump(name);
-  dump.WriteModule(*module);
-  CompileOptions options;
-  options.keep_text = dump.enabled();
-  compilation.executable = device.Compile(std::move(module), options);
-  dump.WriteProgram(*compilation.executable);
-  ++statistics().programs_compiled;
-  return absl::OkStatus();
-}
 
 std::vector<SizedOp> AllSizedOps() {
   std::vector<SizedOp> all;
@@ -52,48 +24,27 @@ std::vector<SizedOp> AllSizedOps() {
 
 }  // namespace
 
-SizedKernel::SizedKernel(tensorflow::OpKernelConstruction* construction) : OpKernel(construction), identity_("sized " + IdentityOf(construction->def())) {}
+SizedKernel::SizedKernel(tensorflow::OpKernelConstruction* construction)
+    : OpKernel(construction), identity_(absl::StrCat(type_string(), " ", tensorflow::SummarizeAttrs(construction->def()))) {}
 
 void SizedKernel::Compute(tensorflow::OpKernelContext* context) {
   OP_REQUIRES_OK(context, Guarded([&] { return Run(context); }));
 }
 
 absl::Status SizedKernel::RunProgram(tensorflow::OpKernelContext* context, const std::string& variant, const std::vector<const Tensor*>& inputs,
-                                     const Types& types, const Build& build, std::vector<Tensor>* results) const {
-  Device& device = DeviceOf(context);
-  const Device* const address = &device;
-  std::string key = identity_;
-  key.append(1, '\0').append(reinterpret_cast<const char*>(&address), sizeof address).append(variant);
-  for (const Tensor* input : inputs) absl::StrAppend(&key, "|", input->dtype(), input->shape().DebugString());
-  const auto compilation = CompilationCache::Global().Get(key, [&] {
-    Compilation made;
-    made.status = Guarded([&] { return CompileProgram(device, type_string(), inputs, build, made); });
-    return made;
-  });
-  TF_RETURN_IF_ERROR(compilation->status);
-
-  RunArguments arguments;
-  for (const Tensor* input : inputs) arguments.parameters.push_back(BytesOf(*input));
+                                     const Types& types, const BuildProgram& build, std::vector<Tensor>* results) const {
   results->resize(types.size());
+  std::vector<Tensor*> outputs;
   for (size_t i = 0; i < types.size(); ++i) {
-    TF_RETURN_IF_ERROR(context->allocate_temp(types[i].first, types[i].second, &(*results)[i]));
-    arguments.outputs.push_back(BytesOf((*results)[i]));
+    TF_RETURN_IF_ERROR(AllocateTemporary(context, types[i].first, types[i].second, &(*results)[i]));
+    outputs.push_back(&(*results)[i]);
   }
-  Tensor temporary;
-  if (const uint64_t bytes = compilation->executable->TemporaryBytes({}); bytes != 0) {
-    TF_RETURN_IF_ERROR(context->allocate_temp(tensorflow::DT_UINT8, TensorShape({static_cast<int64_t>(bytes)}), &temporary));
-    arguments.temporary = temporary.data();
-  }
-  device.Run(*compilation->executable, arguments);
-  ++statistics().runs;
-  statistics().launches += compilation->executable->launch_count();
-  return absl::OkStatus();
+  return RunBuiltProgram(context, absl::StrCat(identity_, " ", variant), build, inputs, outputs);
 }
 
 std::vector<int64_t> SizedKernel::ReadFacts(tensorflow::OpKernelContext* context, const Tensor& facts) {
-  Device& device = DeviceOf(context);
   std::vector<int64_t> values(facts.NumElements());
-  device.Wait(device.Download(values.data(), facts.data(), facts.TotalBytes()));
+  ReadNow(context, facts, values.data());
   return values;
 }
 
@@ -137,9 +88,7 @@ bool IsSizedOp(const std::string& op) {
 
 void RegisterSizedOps(const TypeSet& device_types) {
   for (const SizedOp& op : AllSizedOps()) {
-    auto kernel = std::make_unique<tensorflow::KernelDef>();
-    kernel->set_op(op.name);
-    kernel->set_device_type(DeviceType());
+    auto kernel = std::make_unique<tensorflow::KernelDef>(DeviceKernel(op.name, op.host_arguments));
     for (const auto& [attribute, types] : op.types) {
       TypeSet allowed;
       for (const tensorflow::DataType type : types) {
@@ -147,7 +96,6 @@ void RegisterSizedOps(const TypeSet& device_types) {
       }
       SetConstraintTypes(*kernel, attribute, allowed);
     }
-    for (const std::string& argument : op.host_arguments) kernel->add_host_memory_arg(argument);
     tensorflow::kernel_factory::OpKernelRegistrar(kernel.release(), "TfvkSizedOp", op.make);
   }
 }

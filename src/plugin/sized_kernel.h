@@ -3,18 +3,16 @@
 // copied. A program is compiled once for the inputs' shapes, never for the results' sizes.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "plugin/backend.h"
+#include "plugin/built_program.h"
 #include "plugin/cpu_kernel.h"
 #include "plugin/op_rules.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "xla/hlo/builder/xla_builder.h"
 
 namespace tfvk::plugin {
 
@@ -25,14 +23,11 @@ class SizedKernel : public tensorflow::OpKernel {
 
  protected:
   using Types = std::vector<std::pair<tensorflow::DataType, tensorflow::TensorShape>>;
-  // Of the parameters, the program's results.
-  using Build = std::function<std::vector<xla::XlaOp>(const std::vector<xla::XlaOp>&)>;
-
   virtual absl::Status Run(tensorflow::OpKernelContext* context) = 0;
 
   // Runs a program on inputs in device memory; `results` are made and of these types. `variant` tells apart the programs that one node has for the same inputs.
   absl::Status RunProgram(tensorflow::OpKernelContext* context, const std::string& variant, const std::vector<const tensorflow::Tensor*>& inputs,
-                          const Types& types, const Build& build, std::vector<tensorflow::Tensor>* results) const;
+                          const Types& types, const BuildProgram& build, std::vector<tensorflow::Tensor>* results) const;
 
   // The values of a vector of int64 in device memory. Waits for the device.
   static std::vector<int64_t> ReadFacts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& facts);
