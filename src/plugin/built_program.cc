@@ -5,7 +5,6 @@
 
 #include "hlo/module.h"
 #include "plugin/compilation_cache.h"
-#include "plugin/dump.h"
 #include "plugin/platform.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
@@ -38,14 +37,7 @@ Compilation Compile(Device& device, const std::string& name, const BuildProgram&
     const xla::XlaOp root = xla::Tuple(&builder, results);
     TF_ASSIGN_OR_RETURN(const xla::XlaComputation computation, builder.Build(root));
     hlo::ModulePtr module = hlo::ModuleFromComputation(computation);
-    Dump dump(name);
-    dump.WriteModule(*module);
-    CompileOptions options;
-    options.allow_tf32 = tsl::tensor_float_32_execution_enabled();
-    options.keep_text = dump.enabled();
-    compilation.executable = device.Compile(std::move(module), options);
-    dump.WriteProgram(*compilation.executable);
-    ++statistics().programs_compiled;
+    compilation.executable = CompileModule(device, name, std::move(module));
     return absl::OkStatus();
   });
   return compilation;

@@ -2,9 +2,23 @@
 
 #include <utility>
 
+#include "plugin/dump.h"
 #include "plugin/statistics.h"
+#include "tsl/platform/tensor_float_32_utils.h"
 
 namespace tfvk::plugin {
+
+std::shared_ptr<Executable> CompileModule(Device& device, const std::string& name, hlo::ModulePtr module) {
+  Dump dump(name);
+  dump.WriteModule(*module);
+  CompileOptions options;
+  options.allow_tf32 = tsl::tensor_float_32_execution_enabled();
+  options.keep_text = dump.enabled();
+  std::shared_ptr<Executable> executable = device.Compile(std::move(module), options);
+  dump.WriteProgram(*executable);
+  ++statistics().programs_compiled;
+  return executable;
+}
 
 CompilationCache& CompilationCache::Global() {
   static auto* const cache = new CompilationCache;  // leaked: kernels may outlive static objects

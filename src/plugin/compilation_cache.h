@@ -28,6 +28,9 @@ struct Compilation {
   std::vector<Result> results;
 };
 
+// The executable of an HLO module, with TF32 where TensorFlow allows it now; dumped (plugin/dump.h) and counted. Throws what the device throws.
+std::shared_ptr<Executable> CompileModule(Device& device, const std::string& name, hlo::ModulePtr module);
+
 class CompilationCache {
  public:
   // The cache of the process.

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "plugin/compilation_cache.h"
-#include "plugin/dump.h"
 #include "plugin/platform.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
@@ -117,14 +116,7 @@ Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, con
     if (compilation.results.empty()) return absl::OkStatus();
 
     const auto compile_start = std::chrono::steady_clock::now();
-    Dump dump(callable.name);
-    dump.WriteModule(*module);
-    CompileOptions options;
-    options.allow_tf32 = tsl::tensor_float_32_execution_enabled();
-    options.keep_text = dump.enabled();
-    compilation.executable = device.Compile(std::move(module), options);
-    dump.WriteProgram(*compilation.executable);
-    ++statistics().programs_compiled;
+    compilation.executable = CompileModule(device, callable.name, std::move(module));
     statistics().functions_compiled += callable.is_function;
     statistics().compile_microseconds += MicrosecondsSince(compile_start);
     return absl::OkStatus();

@@ -72,7 +72,7 @@ absl::Status RegisterKernels() {
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
-  RegisterSizedOps(DeviceTypes());
+  RegisterSizedOps();
   RegisterOpDoor(known);
   RegisterReferenceOps();
   RegisterCheckNumericsOps();

@@ -86,16 +86,10 @@ bool IsSizedOp(const std::string& op) {
   return names->count(op) != 0;
 }
 
-void RegisterSizedOps(const TypeSet& device_types) {
+void RegisterSizedOps() {
   for (const SizedOp& op : AllSizedOps()) {
     auto kernel = std::make_unique<tensorflow::KernelDef>(DeviceKernel(op.name, op.host_arguments));
-    for (const auto& [attribute, types] : op.types) {
-      TypeSet allowed;
-      for (const tensorflow::DataType type : types) {
-        if (device_types.count(type) != 0) allowed.insert(type);
-      }
-      SetConstraintTypes(*kernel, attribute, allowed);
-    }
+    for (const auto& [attribute, types] : op.types) SetConstraintTypes(*kernel, attribute, TypesOfDevice(types));
     tensorflow::kernel_factory::OpKernelRegistrar(kernel.release(), "TfvkSizedOp", op.make);
   }
 }

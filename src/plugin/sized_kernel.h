@@ -69,6 +69,6 @@ std::vector<SizedOp> SegmentOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);
-void RegisterSizedOps(const TypeSet& device_types);
+void RegisterSizedOps();
 
 }  // namespace tfvk::plugin

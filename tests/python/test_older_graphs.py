@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from graph_attributes import set_attributes
 
 OLD_PRODUCER = 2  # a version in which none of these ops was removed
 
@@ -16,20 +17,7 @@ def _run(op, inputs, attributes, outputs, where):
         feed = graph_def.node.add(name=f"input{i}", op="Placeholder")
         feed.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
         node.input.append(feed.name)
-    for name, value in attributes.items():
-        attribute = node.attr[name]
-        if isinstance(value, tf.DType):
-            attribute.type = value.as_datatype_enum
-        elif isinstance(value, bool):
-            attribute.b = value
-        elif isinstance(value, int):
-            attribute.i = value
-        elif isinstance(value, float):
-            attribute.f = value
-        elif isinstance(value, str):
-            attribute.s = value.encode()
-        else:
-            attribute.list.i.extend(value)
+    set_attributes(node, attributes)
     with tf.Graph().as_default():
         tf.import_graph_def(graph_def, name="")
         config = tf.compat.v1.ConfigProto(allow_soft_placement=False)
