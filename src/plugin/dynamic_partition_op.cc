@@ -25,7 +25,7 @@ class DynamicPartitionKernel : public SizedKernel {
     const Tensor &data = context->input(0), &partitions = context->input(1);
     if (!tensorflow::TensorShapeUtils::StartsWith(data.shape(), partitions.shape())) return RunOnCpu(context);  // TensorFlow's own error
     const int64_t n = partitions.NumElements();
-    TF_RETURN_IF_ERROR(CheckRowCount(n));
+    if (!AreCountable(n)) return RunOnCpu(context);
     TensorShape rows({n});
     for (int i = partitions.dims(); i < data.dims(); ++i) rows.AddDim(data.dim_size(i));
     std::vector<int64_t> sizes(partitions_);

@@ -30,14 +30,14 @@ class SegmentKernel : public SizedKernel {
   absl::Status Run(tensorflow::OpKernelContext* context) override {
     const Tensor &data = context->input(0), &ids = context->input(num_inputs() - 1);
     if (!AreShapesRight(context)) return RunOnCpu(context);  // TensorFlow's own error
-    TF_RETURN_IF_ERROR(CheckRowCount(ids.NumElements()));
+    if (!AreCountable(ids.NumElements())) return RunOnCpu(context);
     TensorShape shape = data.shape();
     int64_t segments = 0;
     if (ids.NumElements() != 0) {
       std::vector<int64_t> facts;
       TF_RETURN_IF_ERROR(LookAtIds(context, &facts));
       if (facts[1] != 0) return RunOnCpu(context);  // the same
-      TF_RETURN_IF_ERROR(CheckRowCount(facts[0]));
+      if (!AreCountable(facts[0])) return RunOnCpu(context);
       segments = facts[0] + 1;
     }
     TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, segments));

@@ -72,10 +72,7 @@ absl::Status SizedKernel::RunOnCpu(tensorflow::OpKernelContext* context) {
   return cpu_kernel_->RunStaged(context);
 }
 
-absl::Status CheckRowCount(int64_t rows) {
-  if (rows < std::numeric_limits<int32_t>::max() / 2) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(rows, " elements are more than this device's kernel counts in 32 bits"));
-}
+bool AreCountable(int64_t rows) { return rows < std::numeric_limits<int32_t>::max() / 2; }
 
 bool IsSizedOp(const std::string& op) {
   static const auto* const names = [] {

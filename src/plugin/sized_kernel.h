@@ -44,8 +44,8 @@ class SizedKernel : public tensorflow::OpKernel {
   std::unique_ptr<CpuKernel> cpu_kernel_;  // made when first needed
 };
 
-// Rows are counted in 32 bits by the programs.
-absl::Status CheckRowCount(int64_t rows);
+// Whether the programs, which count rows in 32 bits, take so many.
+bool AreCountable(int64_t rows);
 
 // An op's kernel, registered for the types of each attribute that the device has. It comes before those that TensorFlow has for any device, which compute in
 // host memory.

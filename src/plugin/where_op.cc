@@ -40,7 +40,7 @@ class WhereKernel : public SizedKernel {
   absl::Status Run(tensorflow::OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     const int64_t n = x.NumElements();
-    TF_RETURN_IF_ERROR(CheckRowCount(n));
+    if (!AreCountable(n)) return RunOnCpu(context);
     Tensor* empty = nullptr;
     if (n == 0) return context->allocate_output(0, TensorShape({0, x.dims()}), &empty);
     if (x.dims() == 0) return RunOnCpu(context);

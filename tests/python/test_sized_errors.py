@@ -20,6 +20,7 @@ SEGMENTS = {
     "too few ids": lambda op: op(data=_rows(3), segment_ids=_ids(0, 1)),
     "a negative id": lambda op: op(data=_rows(3), segment_ids=_ids(-1, 0, 1)),
     "ids that fall": lambda op: op(data=_rows(4), segment_ids=_ids(0, 2, 1, 3)),
+    "an id of 2^40": lambda op: op(data=_rows(1), segment_ids=_ids(2**40, dtype=tf.int64)),
     "wide ids that fall": lambda op: op(data=_rows(4), segment_ids=_ids(5, 2, 2, 3, dtype=tf.int64)),
 }
 SPARSE_SEGMENTS = {
