@@ -17,9 +17,9 @@ using ir::Value;
 
 constexpr size_t kMaxOperands = 24;
 constexpr double kMaxEmissions = 400;
-constexpr size_t kMaxCopies = 8;             // launches that repeat one node's computation
-constexpr double kRepeatedWork = 4e6;        // instructions that cost about as much as a launch of its own
-constexpr double kLaunchBytes = 256 * 1024;  // memory traffic that does
+constexpr size_t kMaxCopies = 8;                   // launches that repeat one node's computation
+constexpr double kLaunchBytes = 256 * 1024;        // memory traffic that costs about as much as a launch of its own
+constexpr double kBytesPerInstruction = 1.0 / 16;  // the same of arithmetic, of which devices do far more than they move
 constexpr size_t kMaxContexts = 4;
 
 // Who needs a node's results.
@@ -108,50 +108,100 @@ class Former {
     return contexts <= (Cost(node) > 4 ? 1 : kMaxContexts);
   }
 
+  // A node and the elemental nodes before it that would come along.
+  struct Chain {
+    double cost = 0;          // instructions an element
+    std::set<Value> sources;  // what it reads
+  };
+
   // Compares the cost of computing the node in each of its users with that of writing it once and reading it back.
   bool IsWorthRepeating(const Node& node, const Demand& demand, const std::map<int, Access>& with) {
     const Value value{const_cast<Node*>(&node), 0};
     double evaluations = 0;
     for (const auto& [f, access] : with) evaluations += access.EvaluationsOf(value);
-    const double elements = EstimatedCount(node.type().shape);
-    const double repeated_work = std::max(0.0, evaluations - elements) * ChainCost(node);
-    if (repeated_work > kRepeatedWork) return false;
-    if (demand.fusions.size() == 1) return true;
     if (demand.fusions.size() > kMaxCopies) return false;
+    const Chain chain = ChainOf(node);
+    const double work_bytes = std::max(0.0, evaluations - EstimatedCount(node.type().shape)) * chain.cost * kBytesPerInstruction;
 
-    double operand_bytes = 0, repeated_bytes = 0;
-    for (Value operand : node.operands) {
-      operand = Base(operand);
-      if (IsTrivial(*operand.node)) continue;
-      const double bytes = EstimatedBytes(operand.type());
-      operand_bytes += bytes;
-      for (int f : demand.fusions) {
-        const Access& access = fusions_[f].access;
-        if (!access.reads.count(operand) && !access.emitted.count(operand)) repeated_bytes += bytes;
-      }
+    const double stored = StoringBytes(node, demand, chain) + EstimatedBytes(node.type()) * static_cast<double>(demand.fusions.size());
+    if (demand.fusions.size() == 1 || work_bytes > stored) return work_bytes <= stored;
+    double repeated_bytes = 0;
+    for (int f : demand.fusions) {
+      repeated_bytes += NewBytes(fusions_[f], node, chain);
+      if (repeated_bytes + work_bytes > stored) return false;
     }
-    const double node_bytes = EstimatedBytes(node.type());
-    const double stored = operand_bytes + node_bytes * static_cast<double>(1 + demand.fusions.size()) + kLaunchBytes;
-    return repeated_bytes + repeated_work / kRepeatedWork * kLaunchBytes <= stored;
+    return true;
   }
 
-  // The instructions of a node and of the elemental nodes before it that would come along.
-  double ChainCost(const Node& node) {
-    constexpr double kEnough = 1000;
-    auto [it, added] = chain_cost_.try_emplace(&node, 0);
-    if (!added) return it->second;
-    double cost = Cost(node);
-    if (IsElemental(node) || node.op == Op::kReshape) {
-      for (Value operand : node.operands) cost += ChainCost(*operand.node);
+  // The traffic of writing the node: a launch that reads the sources, or the epilogue of the launch that makes the last one. That one need not be written
+  // then, if nothing else leads to it.
+  double StoringBytes(const Node& node, const Demand& demand, const Chain& chain) {
+    double bytes = EstimatedBytes(node.type()) + kLaunchBytes;
+    Value last;
+    for (Value source : chain.sources) {
+      bytes += EstimatedBytes(source.type());
+      if (source.node->op != Op::kParameter) last = source;
     }
-    return chain_cost_[&node] = std::min(cost, kEnough);
+    if (!last.node || !HasEpilogue(*last.node) || SpaceOf(last.type()) != SpaceOf(node.type())) return bytes;
+    if (demands_[last.node].memory || !demands_[last.node].fusions.empty()) return bytes;
+    const auto leads_elsewhere = [&](int f) {
+      for (const auto& [read, contexts] : fusions_[f].access.reads) {
+        if (read.node != &node && IsUndecided(*read.node) && ChainOf(*read.node).sources.count(last)) return true;
+      }
+      return false;
+    };
+    if (std::any_of(demand.fusions.begin(), demand.fusions.end(), leads_elsewhere)) return bytes;
+    return bytes - 2 * EstimatedBytes(last.type()) - kLaunchBytes;
+  }
+
+  // Whether a node that a launch reads may yet be computed in it.
+  bool IsUndecided(const Node& node) { return IsElemental(node) && !demands_[&node].memory; }
+
+  // Bytes of the chain's sources that the launch would read because of it alone.
+  double NewBytes(const Fusion& fusion, const Node& node, const Chain& chain) {
+    std::set<Value> missing;
+    for (Value source : chain.sources) {
+      if (!fusion.access.reads.count(source) && !fusion.access.emitted.count(source)) missing.insert(source);
+    }
+    // What leads to them may be read instead, as yet.
+    for (auto read = fusion.access.reads.begin(); read != fusion.access.reads.end() && !missing.empty(); ++read) {
+      if (read->first.node == &node || !IsUndecided(*read->first.node)) continue;
+      for (Value source : ChainOf(*read->first.node).sources) missing.erase(source);
+    }
+    double bytes = 0;
+    for (Value source : missing) bytes += EstimatedBytes(source.type());
+    return bytes;
+  }
+
+  // Nodes of fewer elements, which are broadcast, are sources here: whether they come along is decided for themselves.
+  Chain ChainOf(const Node& node) {
+    constexpr double kEnough = 1000;
+    Chain chain;
+    std::set<const Node*> seen = {&node};
+    std::vector<const Node*> left = {&node};
+    while (!left.empty() && chain.cost < kEnough) {
+      const Node& next = *left.back();
+      left.pop_back();
+      chain.cost += Cost(next);
+      for (Value operand : next.operands) {
+        operand = Base(operand);
+        const Node& source = *operand.node;
+        if (IsTrivial(source)) continue;
+        const bool along = IsElemental(source) && !IsInPlaceUpdate(source) && EstimatedCount(source.type().shape) >= EstimatedCount(node.type().shape);
+        if (!along || demands_[&source].memory) {
+          chain.sources.insert(operand);
+        } else if (seen.insert(&source).second) {
+          left.push_back(&source);
+        }
+      }
+    }
+    return chain;
   }
 
   const ir::Graph& graph_;
   const bool fuse_;
   std::vector<Fusion> fusions_;
   std::map<const Node*, Demand> demands_;
-  std::map<const Node*, double> chain_cost_;
 };
 
 }  // namespace
@@ -168,6 +218,19 @@ Shape SpaceOf(const ir::TensorType& type) {
 Shape SpaceOf(const Fusion& fusion) {
   Require(!fusion.outputs.empty(), "a launch has no results");
   return SpaceOf(fusion.outputs[0].type());
+}
+
+bool HasEpilogue(const Node& hero) {
+  switch (hero.op) {
+    case Op::kReduce:
+    case Op::kReduceWindow:
+    case Op::kSelectAndScatter:
+    case Op::kDot:
+    case Op::kConvolution:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool IsInPlaceUpdate(const Node& node) {

@@ -29,6 +29,9 @@ struct Fusion {
 Shape SpaceOf(const ir::TensorType& type);
 Shape SpaceOf(const Fusion& fusion);
 
+// Whether the launch of this node can go on with elementwise operations on its results before it writes them.
+bool HasEpilogue(const ir::Node& hero);
+
 // Whether the launch of this node updates its operand 0 in place instead of writing a whole result (dynamic_update_slice).
 bool IsInPlaceUpdate(const ir::Node& node);
 

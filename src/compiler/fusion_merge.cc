@@ -21,20 +21,6 @@ constexpr double kMaxEmissions = 400;
 constexpr double kSmall = 32768;  // elements, below which a launch costs more than its work
 constexpr size_t kSiblingsLookedAt = 16;
 
-bool HasEpilogue(const Fusion& fusion) {
-  if (fusion.is_map()) return false;
-  switch (fusion.hero()->op) {
-    case Op::kReduce:
-    case Op::kReduceWindow:
-    case Op::kSelectAndScatter:
-    case Op::kDot:
-    case Op::kConvolution:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool IsContraction(const Fusion& fusion) { return !fusion.is_map() && (fusion.hero()->op == Op::kDot || fusion.hero()->op == Op::kConvolution); }
 
 bool IsReduction(const Fusion& fusion) { return !fusion.is_map() && fusion.hero()->op == Op::kReduce; }
@@ -70,7 +56,7 @@ class Merger {
 
   void MergeEpilogues() {
     for (int h = count() - 1; h >= 0; --h) {
-      if (!fusions_[h] || !HasEpilogue(*fusions_[h])) continue;
+      if (!fusions_[h] || fusions_[h]->is_map() || !HasEpilogue(*fusions_[h]->hero())) continue;
       while (AbsorbConsumer(h)) {
       }
     }

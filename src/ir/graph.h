@@ -57,8 +57,9 @@ struct Value {
   int result = 0;
   const TensorType& type() const;
   friend bool operator==(const Value& a, const Value& b) { return a.node == b.node && a.result == b.result; }
-  friend bool operator<(const Value& a, const Value& b) { return a.node != b.node ? a.node < b.node : a.result < b.result; }
 };
+// The order of the nodes in their graph, so that what is compiled does not depend on where they happen to lie in memory.
+bool operator<(const Value& a, const Value& b);
 
 // ---- Attributes: one struct a family ----
 
@@ -182,6 +183,11 @@ class Graph {
 };
 
 inline const TensorType& Value::type() const { return node->results[result]; }
+inline bool operator<(const Value& a, const Value& b) {
+  if (a.node == b.node) return a.result < b.result;
+  if (!a.node || !b.node) return !a.node;
+  return a.node->id != b.node->id ? a.node->id < b.node->id : a.node < b.node;  // equal ids: of different graphs
+}
 
 // Checks operand counts, dtypes, shapes and attributes of every node against StableHLO's rules, regions included.
 // Throws Error(kInternal) naming the node, its shapes and its origin.

@@ -1,4 +1,6 @@
 // What goes into one launch.
+#include "compiler/fusion.h"
+
 #include <gtest/gtest.h>
 
 #include "compiler/describe.h"
@@ -9,6 +11,20 @@ namespace {
 
 using testing::ExpectMatchesReference;
 using testing::Parse;
+
+// The text of a graph whose reductions that end in " SUM" are sums.
+std::string WithSums(std::string text) {
+  const std::string mark = " SUM\n", region = R"( with 1
+    graph "sum" symbols=0 {
+      %0 = parameter() dims=[0] : f32[]
+      %1 = parameter() dims=[1] : f32[]
+      %2 = add(%0, %1) : f32[]
+      return %2
+    }
+)";
+  for (size_t at; (at = text.find(mark)) != std::string::npos;) text.replace(at, mark.size(), region);
+  return text;
+}
 
 TEST(Fusion, AdamOfOneVariableIsOneLaunch) {
   const auto graph = Parse(R"(graph "adam" symbols=0 {
@@ -53,6 +69,56 @@ TEST(Fusion, ExpensiveWorkIsNotRepeatedForEveryElement) {
 }
 )");
   EXPECT_EQ(LaunchCount(Compile(*graph, testing::Limits())), 2);
+}
+
+// A normalisation and its gradient, as a training step has them: both need x - mean and the scale of each column, which cost less to compute again than to
+// write (8 MiB each) and read.
+TEST(Fusion, CheapValuesAreRepeatedNotKept) {
+  const auto graph = Parse(WithSums(R"(graph "normalisation" symbols=0 {
+  %0 = parameter() dims=[0] : f32[2048,1024]
+  %1 = parameter() dims=[1] : f32[1024]
+  %2 = parameter() dims=[2] : f32[1024]
+  %3 = parameter() dims=[3] : f32[2048,1024]
+  %4 = constant() splat<0> : f32[]
+  %5 = broadcast_in_dim(%1) dims=[1] : f32[2048,1024]
+  %6 = subtract(%0, %5) : f32[2048,1024]
+  %7 = broadcast_in_dim(%2) dims=[1] : f32[2048,1024]
+  %8 = multiply(%6, %7) : f32[2048,1024]
+  %9 = multiply(%6, %3) : f32[2048,1024]
+  %10 = reduce(%9, %4) dims=[0] : f32[1024] SUM
+  %11 = broadcast_in_dim(%10) dims=[1] : f32[2048,1024]
+  %12 = multiply(%3, %7) : f32[2048,1024]
+  %13 = multiply(%6, %11) : f32[2048,1024]
+  %14 = subtract(%12, %13) : f32[2048,1024]
+  return %8, %14
+}
+)"));
+  EXPECT_LT(Compile(*graph, testing::Limits()).temporary_bytes, 1 << 20);
+}
+
+// What the epilogue of a product can write costs nothing to keep: its three readers read one tensor each, not the product and the residual.
+TEST(Fusion, EpiloguesOfProductsAreKept) {
+  const auto graph = Parse(WithSums(R"(graph "residual" symbols=0 {
+  %0 = parameter() dims=[0] : f32[2048,1024]
+  %1 = parameter() dims=[1] : f32[1024,1024]
+  %2 = constant() splat<0> : f32[]
+  %3 = dot_general(%0, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=highest : f32[2048,1024]
+  %4 = add(%3, %0) : f32[2048,1024]
+  %5 = reduce(%4, %2) dims=[1] : f32[2048] SUM
+  %6 = broadcast_in_dim(%5) dims=[0] : f32[2048,1024]
+  %7 = subtract(%4, %6) : f32[2048,1024]
+  %8 = multiply(%7, %7) : f32[2048,1024]
+  %9 = reduce(%8, %2) dims=[1] : f32[2048] SUM
+  %10 = broadcast_in_dim(%9) dims=[0] : f32[2048,1024]
+  %11 = divide(%7, %10) : f32[2048,1024]
+  return %11
+}
+)"));
+  int readers = 0;  // of the residual
+  for (const Fusion& fusion : FormFusions(*graph, true)) {
+    for (const auto& [value, contexts] : fusion.access.reads) readers += value.node == graph->parameters()[0];
+  }
+  EXPECT_EQ(readers, 1);
 }
 
 TEST(Fusion, RepeatedShiftsDoNotExplode) {
