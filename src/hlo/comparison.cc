@@ -4,55 +4,17 @@
 #include <cmath>
 #include <cstring>
 
+#include "hlo/element_numbers.h"
 #include "types/error.h"
-#include "types/half.h"
 
 namespace tfvk::hlo {
 namespace {
-
-template <class T>
-T Get(const uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-double Load(DType dtype, const uint8_t* at) {
-  switch (dtype) {
-    case DType::kBool:
-    case DType::kU8:
-      return *at;
-    case DType::kS8:
-      return Get<int8_t>(at);
-    case DType::kS16:
-      return Get<int16_t>(at);
-    case DType::kS32:
-      return Get<int32_t>(at);
-    case DType::kS64:
-      return static_cast<double>(Get<int64_t>(at));
-    case DType::kU16:
-      return Get<uint16_t>(at);
-    case DType::kU32:
-      return Get<uint32_t>(at);
-    case DType::kU64:
-      return static_cast<double>(Get<uint64_t>(at));
-    case DType::kF16:
-      return HalfToFloat(Get<uint16_t>(at));
-    case DType::kBF16:
-      return BFloat16ToFloat(Get<uint16_t>(at));
-    case DType::kF32:
-      return Get<float>(at);
-    case DType::kF64:
-      return Get<double>(at);
-  }
-  return 0;
-}
 
 double RootMeanSquare(DType dtype, const std::vector<uint8_t>& bytes) {
   double sum = 0;
   int64_t count = 0;
   for (size_t at = 0; at < bytes.size(); at += ByteSize(dtype)) {
-    const double value = Load(dtype, &bytes[at]);
+    const double value = LoadNumber(dtype, &bytes[at]);
     if (!std::isfinite(value) || std::abs(value) > 1e30) continue;
     sum += value * value;
     ++count;
@@ -70,7 +32,7 @@ void VisitNodes(const ir::Graph& graph, double& tolerance) {
 }  // namespace
 
 std::string Difference::ToText() const {
-  std::string text = fmt::format("max abs {:.3g}, max rel {:.3g}", max_absolute, max_relative);
+  std::string text = fmt::format("max abs {:.3g}, root mean square {:.3g}, max rel {:.3g}", max_absolute, rms, max_relative);
   if (mismatches != 0)
     text += fmt::format(", {} of {} elements differ, first at {}: expected {:.9g}, got {:.9g}", mismatches, elements, first, expected, actual);
   return text;
@@ -84,11 +46,12 @@ Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expec
     Fail(ErrorCode::kInvalidArgument, "[Compare] {} elements of {} are {} bytes, but {} were expected and {} came", result.elements, Name(type.dtype),
          result.elements * size, expected.size(), actual.size());
   }
+  double squares = 0;
   const double scale = IsFloat(type.dtype) ? std::max(RootMeanSquare(type.dtype, expected) / 4, floor) : 0;
   for (int64_t i = 0; i < result.elements; ++i) {
     const uint8_t *e = &expected[i * size], *a = &actual[i * size];
     if (std::memcmp(e, a, size) == 0) continue;
-    const double want = Load(type.dtype, e), got = Load(type.dtype, a), error = std::abs(got - want);
+    const double want = LoadNumber(type.dtype, e), got = LoadNumber(type.dtype, a), error = std::abs(got - want);
     bool matches = false;
     if (IsFloat(type.dtype)) {
       matches = (std::isnan(want) && std::isnan(got)) || want == got || (std::isfinite(want) && error <= tolerance * (std::abs(want) + scale));
@@ -96,6 +59,9 @@ Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expec
     if (std::isfinite(error)) {
       result.max_absolute = std::max(result.max_absolute, error);
       if (want != 0) result.max_relative = std::max(result.max_relative, error / std::abs(want));
+      squares += error * error;
+    } else if (!matches) {
+      ++result.not_finite;
     }
     if (matches) continue;
     if (result.mismatches++ == 0) {
@@ -104,6 +70,7 @@ Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expec
       result.actual = got;
     }
   }
+  if (result.elements != 0) result.rms = std::sqrt(squares / static_cast<double>(result.elements));
   return result;
 }
 

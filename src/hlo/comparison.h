@@ -11,8 +11,10 @@ namespace tfvk::hlo {
 
 struct Difference {
   double max_absolute = 0, max_relative = 0;  // over the elements that are finite in both; relative only where |expected| > 0
+  double rms = 0;                             // the root mean square of the errors of the same elements, those that are equal counted as 0
   int64_t mismatches = 0, elements = 0;
-  int64_t first = -1;  // the first mismatch
+  int64_t not_finite = 0;  // mismatches that are infinite or NaN on one side at least
+  int64_t first = -1;      // the first mismatch
   double expected = 0, actual = 0;
 
   std::string ToText() const;

@@ -5,8 +5,8 @@
 #include <limits>
 #include <sstream>
 
+#include "hlo/element_numbers.h"
 #include "types/error.h"
-#include "types/half.h"
 
 namespace tfvk::hlo {
 namespace {
@@ -29,28 +29,6 @@ class Random {
   uint64_t state_;
 };
 
-template <class T>
-void Put(T value, uint8_t* to) {
-  std::memcpy(to, &value, sizeof value);
-}
-
-void Store(DType dtype, double value, uint8_t* to) {
-  switch (dtype) {
-    case DType::kF16:
-      return Put(FloatToHalf(static_cast<float>(value)), to);
-    case DType::kBF16:
-      return Put(FloatToBFloat16(static_cast<float>(value)), to);
-    case DType::kF32:
-      return Put(static_cast<float>(value), to);
-    case DType::kF64:
-      return Put(value, to);
-    default:
-      break;
-  }
-  const auto integer = static_cast<int64_t>(std::floor(value));
-  std::memcpy(to, &integer, ByteSize(dtype));
-}
-
 double Draw(DType dtype, const InputKind& kind, Random& random) {
   const bool integer = IsInteger(dtype);
   switch (kind.name) {
@@ -69,7 +47,7 @@ void StoreSpecial(DType dtype, Random& random, uint8_t* to) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const double largest = dtype == DType::kF16 ? 65504 : dtype == DType::kF64 ? std::numeric_limits<double>::max() : 3.3e38;
     const double values[8] = {std::nan(""), kInfinity, -kInfinity, 0.0, -0.0, 1.0, largest, -largest};
-    return Store(dtype, values[choice], to);
+    return StoreNumber(dtype, values[choice], to);
   }
   const int bits = BitSize(dtype);
   const uint64_t top = uint64_t{1} << (bits - 1);
@@ -90,7 +68,7 @@ std::vector<uint8_t> MakeInput(const ir::TensorType& type, const InputKind& kind
     } else if (kind.name == InputKind::Name::kSpecial && bits >> 62 == 0) {
       StoreSpecial(type.dtype, random, to);
     } else {
-      Store(type.dtype, Draw(type.dtype, kind, random), to);
+      StoreNumber(type.dtype, Draw(type.dtype, kind, random), to);
     }
   }
   return bytes;

@@ -10,11 +10,13 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/compiler.h"
+#include "compiler/fusion.h"
 #include "hlo/comparison.h"
 #include "hlo/device_run.h"
 #include "hlo/evaluate.h"
@@ -23,23 +25,28 @@
 #include "hlo/passes.h"
 #include "hlo/program_text.h"
 #include "hlo/random_module.h"
+#include "hlo/rounding.h"
 #include "hlo/test_inputs.h"
+#include "ir/verify.h"
 #include "program/limits.h"
 #include "types/error.h"
+#include "vulkan/device_plan.h"
 #include "vulkan/device_selection.h"
+#include "vulkan/device_snapshot.h"
 
 namespace tfvk::hlo {
 namespace {
 
 struct Options {
   std::vector<std::string> files;
-  std::string device;  // as an entry of TFVK_VISIBLE_DEVICES; "reference": the evaluator after all passes; "none": compile only
+  std::string device;  // as an entry of TFVK_VISIBLE_DEVICES; "reference": the evaluator after all passes; a snapshot's file: only compile for it
   std::map<int, std::string> input_files;
   uint64_t seed = 1;
   int random = 0;          // modules to draw instead of reading files
   std::string keep = ".";  // where those that do not agree go
   int repeat = 3;
-  bool print_hlo = false, print_ir = false, print_program = false, no_fuse = false, tf32 = false, quiet = false, time = false;
+  int rounding = 0;  // perturbations of the inputs
+  bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, tf32 = false, quiet = false, time = false;
   std::optional<double> tolerance;
 };
 
@@ -99,19 +106,63 @@ Bytes EvaluateOnHost(const xla::HloModule& module, const Bytes& inputs) {
   return outputs;
 }
 
-// Prints a line for each output; whether all agree.
-bool Report(const Signature& signature, const Bytes& expected, const Bytes& actual, double tolerance, const std::string& how, const Options& options) {
-  bool all = true;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const Difference difference = Compare(signature.outputs[i], expected[i], actual.at(i), tolerance, options.random != 0 ? kRandomModuleFloor : 0);
-    const bool agrees = difference.mismatches == 0;
-    all = all && agrees;
-    if (!agrees || !options.quiet)
-      fmt::print("  output {} {}[{}]{}: {} {}\n", i, Name(signature.outputs[i].dtype), ElementCount(signature.outputs[i].shape), how, agrees ? "ok," : "WRONG,",
+// What a run is compared with.
+class Reference {
+ public:
+  Reference(const xla::HloModule& module, const ir::Graph& graph, Signature signature, Bytes inputs, double tolerance, const Options& options)
+      : module_(module),
+        signature_(std::move(signature)),
+        inputs_(std::move(inputs)),
+        unit_(UnitRoundoff(graph)),
+        tolerance_(tolerance),
+        options_(options),
+        expected_(options.time ? Bytes() : EvaluateOnHost(module, inputs_)) {}
+
+  const Bytes& inputs() const { return inputs_; }
+
+  // Prints a line for each output; whether all agree.
+  bool Report(const Bytes& actual, const std::string& how) {
+    bool all = true;
+    for (size_t i = 0; i < expected_.size(); ++i) {
+      const Difference difference = CompareOutput(i, actual.at(i));
+      const bool equal = difference.mismatches == 0, agrees = equal || IsRounding(i, difference);
+      all = all && agrees;
+      if (equal && options_.quiet) continue;
+      fmt::print("  output {} {}[{}]{}: {} {}\n", i, Name(signature_.outputs[i].dtype), ElementCount(signature_.outputs[i].shape), how,
+                 equal    ? "ok,"
+                 : agrees ? "ROUNDING,"
+                          : "WRONG,",
                  difference.ToText());
+      if (!equal && !movements_.empty()) fmt::print("    {}\n", movements_[i].ToText());
+    }
+    return all;
   }
-  return all;
-}
+
+ private:
+  Difference CompareOutput(size_t i, const std::vector<uint8_t>& actual) const {
+    return Compare(signature_.outputs[i], expected_[i], actual, tolerance_, options_.random != 0 ? kRandomModuleFloor : 0);
+  }
+
+  bool IsRounding(size_t i, const Difference& difference) {
+    if (options_.rounding == 0) return false;
+    if (movements_.empty()) {
+      movements_.resize(expected_.size());
+      for (int k = 0; k < options_.rounding; ++k) {
+        const Bytes moved = EvaluateOnHost(module_, Perturb(signature_.parameters, inputs_, unit_, options_.seed + k));
+        for (size_t j = 0; j < moved.size(); ++j) movements_[j].Add(CompareOutput(j, moved[j]));
+      }
+    }
+    return movements_[i].Covers(difference);
+  }
+
+  const xla::HloModule& module_;
+  const Signature signature_;
+  const Bytes inputs_;
+  const double unit_, tolerance_;
+  const Options& options_;
+  const Bytes expected_;
+  std::vector<Movement> movements_;  // of each output, once one was needed
+};
 
 // The device's time of each launch of the fastest of five runs, the longest first; launches that overlap count in full.
 void PrintTimes(vulkan::Device& device, program::Executable& executable, const Bytes& inputs) {
@@ -136,55 +187,79 @@ void PrintTimes(vulkan::Device& device, program::Executable& executable, const B
   for (const auto& launch : launches) fmt::print("  {:9.4f} ms  {}\n", static_cast<double>(launch.duration_ns) / 1e6, launch.name);
 }
 
-bool RunOnVulkan(const ir::Graph& graph, const Signature& signature, const Bytes& inputs, const Bytes& expected, double tolerance, const Options& options) {
-  vulkan::Device* device = options.device == "none" ? nullptr : &OpenDevice(options.device);
+bool IsSnapshot(const std::string& device) { return device.size() > 5 && device.compare(device.size() - 5, 5, ".json") == 0; }
+
+std::string Describe(ir::Value v) {
+  const std::string name = v.node->origin.empty() ? std::string(ir::Name(v.node->op)) : v.node->origin;
+  return fmt::format("{} {}", v.result == 0 ? name : fmt::format("{}#{}", name, v.result), ir::ToText(v.type()));
+}
+
+void PrintFusions(const ir::Graph& graph, const Options& options) {
+  for (const compiler::Fusion& fusion : compiler::FormFusions(graph, !options.no_fuse)) {
+    fmt::print("fusion of {} nodes:", fusion.members.size());
+    for (const ir::Node* hero : fusion.heroes) fmt::print(" {} ({})", ir::Name(hero->op), hero->origin);
+    for (const auto& [value, contexts] : fusion.access.reads) fmt::print("\n  read  {}", Describe(value));
+    for (ir::Value value : fusion.outputs) fmt::print("\n  write {}", Describe(value));
+    fmt::print("\n");
+  }
+}
+
+program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& graph, const Options& options) {
   const Timer compile_time;
-  program::Program program =
-      compiler::Compile(graph, device ? program::LimitsOf(device->plan()) : kernels::DeviceLimits{}, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse});
+  program::Program program = compiler::Compile(graph, program::LimitsOf(plan), {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse});
   if (options.random == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);
   if (options.print_program) fmt::print("{}", ToText(program));
-  if (!device) return true;
+  return program;
+}
 
+bool RunOnVulkan(const ir::Graph& graph, Reference& reference, const Options& options) {
+  vulkan::Device& device = OpenDevice(options.device);
+  program::Program program = CompileFor(device.plan(), graph, options);
   const bool aliased = std::any_of(program.aliases.begin(), program.aliases.end(), [](int alias) { return alias >= 0; });
-  program::Executable executable(*device, std::move(program));
+  program::Executable executable(device, std::move(program));
   if (options.time) {
-    PrintTimes(*device, executable, inputs);
+    PrintTimes(device, executable, reference.inputs());
     return true;
   }
-  DeviceRun run = RunOnDevice(*device, executable, inputs, /*in_place=*/false);
+  const Bytes& inputs = reference.inputs();
+  DeviceRun run = RunOnDevice(device, executable, inputs, /*in_place=*/false);
   const double first = run.milliseconds;
-  bool agrees = Report(signature, expected, run.outputs, tolerance, "", options);
+  const bool agrees = reference.Report(run.outputs, "");
   double best = first;
-  for (int i = 1; i < options.repeat; ++i) best = std::min(best, RunOnDevice(*device, executable, inputs, false).milliseconds);
+  for (int i = 1; i < options.repeat; ++i) best = std::min(best, RunOnDevice(device, executable, inputs, false).milliseconds);
   if (options.random == 0) fmt::print("  device {:.2f} ms at first, {:.3f} ms at best\n", first, best);
   if (!aliased) return agrees;
-  const Bytes in_place = RunOnDevice(*device, executable, inputs, /*in_place=*/true).outputs;
-  return Report(signature, expected, in_place, tolerance, " in place", options) && agrees;
+  const Bytes in_place = RunOnDevice(device, executable, inputs, /*in_place=*/true).outputs;
+  return reference.Report(in_place, " in place") && agrees;
 }
 
 bool RunModule(const std::string& text, const Options& options) {
   const TestDirectives directives = ReadDirectives(text);
-  const ModulePtr reference = ModuleFromText(text);
-  const ModulePtr module = Clone(*reference);
-  Expand(*reference);
+  const ModulePtr expanded = ModuleFromText(text);
+  const ModulePtr module = Clone(*expanded);
+  Expand(*expanded);
   const Timer passes_time;
   if (RunPasses(*module)) Fail(ErrorCode::kUnimplemented, "[tfvk-hlo] The module draws random numbers: there is nothing to compare with");
   const double passes = passes_time.Milliseconds();
   if (options.print_hlo) fmt::print("{}\n", ToText(*module));
   const std::unique_ptr<ir::Graph> graph = Import(*module);
   if (options.print_ir) fmt::print("{}\n", ir::ToText(*graph));
+  if (options.print_fusions) PrintFusions(*graph, options);
   ir::Verify(*graph);
   if (options.random == 0) fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
-  if (options.device == "none") return RunOnVulkan(*graph, {}, {}, {}, 0, options);
+  if (IsSnapshot(options.device)) {
+    CompileFor(vulkan::MakeDevicePlan(vulkan::SnapshotFromJson(nlohmann::json::parse(ReadFile(options.device)))), *graph, options);
+    return true;
+  }
 
-  const Signature signature = SignatureOf(*reference);
-  const Bytes inputs = Inputs(signature, directives, options);
+  Signature signature = SignatureOf(*expanded);
+  Bytes inputs = Inputs(signature, directives, options);
   const double tolerance = options.tolerance.value_or(directives.tolerance.value_or(ToleranceOf(*graph)));
-  const Bytes expected = options.time ? Bytes() : EvaluateOnHost(*reference, inputs);
-  if (options.device == "reference") return Report(signature, expected, EvaluateOnHost(*module, inputs), tolerance, "", options);
-  return RunOnVulkan(*graph, signature, inputs, expected, tolerance, options);
+  Reference reference(*expanded, *graph, std::move(signature), std::move(inputs), tolerance, options);
+  if (options.device == "reference") return reference.Report(EvaluateOnHost(*module, reference.inputs()), "");
+  return RunOnVulkan(*graph, reference, options);
 }
 
 void AddOptions(CLI::App& app, Options& options) {
@@ -192,7 +267,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--random", options.random, "draw this many modules at random, the first with --seed, instead of reading files");
   app.add_option("--keep", options.keep, "the folder for random modules that do not agree")->check(CLI::ExistingDirectory)->capture_default_str();
   app.add_option("--device", options.device,
-                 "index, part of the name or UUID of a Vulkan device; `reference`: the evaluator after all passes instead; `none`: only compile");
+                 "index, part of the name or UUID of a Vulkan device; `reference`: the evaluator after all passes instead; FILE.json, a "
+                 "snapshot as in tests/vulkan/snapshots: only compile for that device");
   app.add_option_function<std::vector<std::string>>(
          "--input",
          [&options](const std::vector<std::string>& values) {
@@ -207,8 +283,13 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();
   app.add_option("--repeat", options.repeat, "runs on the device")->capture_default_str();
   app.add_option("--tolerance", options.tolerance, "relative tolerance instead of the file's or the dtypes'");
+  app.add_option(
+      "--rounding", options.rounding,
+      "where outputs differ, let the evaluator run this many times more on inputs changed by less than the dtypes can tell, and accept what is off by "
+      "no more than four times what that changes");
   app.add_flag("--hlo", options.print_hlo, "print the module after XLA's passes");
   app.add_flag("--ir", options.print_ir, "print the IR");
+  app.add_flag("--fusions", options.print_fusions, "print what each launch computes and what it reads and writes");
   app.add_flag("--program", options.print_program, "print the Program");
   app.add_flag("--time", options.time, "compare nothing; print what each launch takes on the device");
   app.add_flag("--no-fuse", options.no_fuse, "one kernel a node");

@@ -1,0 +1,38 @@
+// What rounding alone can do to a module's results: how far they move when every floating-point input moves by less than the module's types can tell. A
+// training step through fifty normalisations or with a maximum's ties has results that no two orders of summation agree on; a fault moves them further than
+// this.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hlo/comparison.h"
+#include "ir/graph.h"
+
+namespace tfvk::hlo {
+
+// Floats times 1 + u, u uniform in [-unit, unit]; infinities, NaN and other types as they are. `unit` is a rounding's largest relative error, so the inputs
+// stand for numbers that the same module would have rounded to the given ones.
+std::vector<std::vector<uint8_t>> Perturb(const std::vector<ir::TensorType>& types, std::vector<std::vector<uint8_t>> inputs, double unit, uint64_t seed);
+
+// Half a unit in the last place of 1 in the least precise float dtype of the graph: 2^-24 for fp32 alone.
+double UnitRoundoff(const ir::Graph& graph);
+
+// How far an output moved, of all the perturbations that were added.
+class Movement {
+ public:
+  void Add(const Difference& difference);
+  // Whether a difference is no larger than rounding makes: its largest error and its root mean square error are at most kFactor times those seen here. Elements
+  // that are infinite or NaN on one side only must have been so here too.
+  bool Covers(const Difference& difference) const;
+  std::string ToText() const;
+
+  // The inputs' perturbations stand for those of every intermediate result, of which there are many more.
+  static constexpr double kFactor = 4;
+
+ private:
+  Difference largest_;
+};
+
+}  // namespace tfvk::hlo
