@@ -28,10 +28,12 @@ ContractionSide FromMemory(const StridedMatrix& matrix, const Size& batch, const
   }
   const Shape elements = {matrix.batch_stride == Size(0) ? Size(1) : batch, outer, k};
   if (IsStatic(elements) && IsStatic(matrix.tensor.shape) && ElementCount(elements) == ElementCount(matrix.tensor.shape)) side.whole = matrix.tensor;
-  side.outer_state = [matrix](Emitter& e, Value batch, Value outer) -> IndexState {
-    return {batch * e.SizeOf(matrix.batch_stride) + outer * e.SizeOf(matrix.outer_stride)};
+  const DType index = IndexTypeOf(matrix.tensor.shape);
+  const auto offset = [index](Emitter& e, Value at, const Size& stride) { return e.b().Convert(at, index) * e.b().Convert(e.SizeOf(stride), index); };
+  side.outer_state = [matrix, offset](Emitter& e, Value batch, Value outer) -> IndexState {
+    return {offset(e, batch, matrix.batch_stride) + offset(e, outer, matrix.outer_stride)};
   };
-  side.k_state = [matrix](Emitter& e, Value, Value k) -> IndexState { return {k * e.SizeOf(matrix.k_stride)}; };
+  side.k_state = [matrix, offset](Emitter& e, Value, Value k) -> IndexState { return {offset(e, k, matrix.k_stride)}; };
   side.load = [matrix](Emitter& e, const IndexState& outer, const IndexState& k, Value inside, int count) {
     return LoadInside(e, matrix.tensor, outer[0] + k[0], inside, count);
   };
@@ -65,14 +67,12 @@ ContractionSide SideOf(const GemmSpec& spec, const GemmOperand& operand, const S
     Require(static_cast<bool>(operand.body), "[Gemm] {} has an operand with neither memory nor a body", spec.name);
     return FromBody(operand);
   }
-  RequireIndexable(spec.name, operand.memory->tensor.shape);
   return FromMemory(*operand.memory, spec.batch, outer, spec.k);
 }
 
 ContractionOutput OutputOf(const GemmSpec& spec) {
   ContractionOutput out;
   out.shape = {spec.batch, spec.m, spec.n};
-  RequireIndexable(spec.name, out.shape);
   out.results = spec.results;
   out.epilogue = spec.epilogue;
   out.row_major = true;
@@ -85,6 +85,7 @@ ContractionOutput OutputOf(const GemmSpec& spec) {
 }  // namespace
 
 Contraction ContractionOf(const GemmSpec& spec) {
+  for (const Size& size : {spec.batch, spec.m, spec.n, spec.k}) RequireIndexable(spec.name, {size});
   Contraction c;
   c.name = spec.name;
   c.batch = {spec.batch};

@@ -38,7 +38,7 @@ ResultsAt EpilogueAt(Emitter& e, const Contraction& c, const SumsAt& at, std::ve
   results.elements.resize(out.results.size());
   if (WritesSumsAsTheyAre(c)) {
     for (const Value& sum : at.sums) results.elements[0].push_back(e.b().Convert(sum, ComputeType(out.results[0])));
-    results.linear = (at.row.batch * e.CountOf(c.m) + at.row.m) * e.CountOf(c.n) + at.n;
+    results.linear = RowMajorIndex(e, c, at.row.batch, at.row.m, at.n);
     return results;
   }
   // What the epilogue reads beside the results comes in vectors too.
@@ -93,11 +93,13 @@ void IfInside(Emitter& e, Value inside, const std::function<void()>& then) {
   }
 }
 
+DType IndexTypeOf(const Shape& shape) { return IsStatic(shape) && ElementCount(shape) > int64_t{0xffffffff} ? DType::kU64 : DType::kU32; }
+
 bool IsHalfWidth(DType t) { return t == DType::kF16 || t == DType::kBF16; }
 
 std::vector<Value> LoadInside(Emitter& e, const Tensor& tensor, Value linear, Value inside, int count) {
   Builder& b = e.b();
-  const Value at = inside.valid() ? b.Select(inside, linear, b.U32(0)) : linear;
+  const Value at = inside.valid() ? b.Select(inside, linear, b.Constant(linear.dtype(), int64_t{0})) : linear;
   std::vector<Value> elements = count == 1 ? std::vector<Value>{e.ReadLinear(tensor, at)} : e.ReadConsecutive(tensor, at, count);
   if (inside.valid()) {
     for (Value& v : elements) v = b.Select(inside, v, b.Constant(v.dtype(), int64_t{0}));
@@ -107,7 +109,7 @@ std::vector<Value> LoadInside(Emitter& e, const Tensor& tensor, Value linear, Va
 
 std::vector<Value> LoadWordsInside(Emitter& e, const Tensor& tensor, Value linear, Value inside, int count) {
   Builder& b = e.b();
-  const Value at = inside.valid() ? b.Select(inside, linear, b.U32(0)) : linear;
+  const Value at = inside.valid() ? b.Select(inside, linear, b.Constant(linear.dtype(), int64_t{0})) : linear;
   const int words = count / 2;
   const Value loaded = b.Load(b.Global(e.Address(tensor).address, DType::kU32), at >> 1, words, words * 4);
   std::vector<Value> result;
@@ -133,6 +135,12 @@ void WriteSumsTogether(Emitter& e, const Contraction& c, const std::vector<SumsA
   std::vector<ResultsAt> results;
   for (const SumsAt& at : places) results.push_back(EpilogueAt(e, c, at, IndicesOf(e, c, at)));
   for (const ResultsAt& at : results) Write(e, c, at);
+}
+
+Value RowMajorIndex(Emitter& e, const Contraction& c, Value batch, Value m, Value n) {
+  const DType index = IndexTypeOf(c.output.shape);
+  const auto wide = [&](Value v) { return e.b().Convert(v, index); };
+  return (wide(batch) * wide(e.CountOf(c.m)) + wide(m)) * wide(e.CountOf(c.n)) + wide(n);
 }
 
 Value PartialIndex(Emitter& e, const Contraction& c, Value split, Value batch, Value m, Value n) {

@@ -15,7 +15,7 @@
 
 namespace tfvk::kernels {
 
-// What an index map has computed in advance: u32 values whose meaning only the map knows.
+// What an index map has computed in advance: values whose meaning only the map knows.
 using IndexState = std::vector<spirv::Value>;
 
 enum class Axis : uint8_t { kOuter, kK };
@@ -60,7 +60,7 @@ struct Contraction {
   ContractionOutput output;
 };
 
-// A matrix multiplication as a contraction. Throws Error(kUnimplemented) where a tensor is too large for 32-bit indices.
+// A matrix multiplication as a contraction. Throws Error(kUnimplemented) where one of the four sizes needs more than 32 bits; tensors may.
 Contraction ContractionOf(const GemmSpec& spec);
 
 // Chooses the kernels (gemm_tiles.h) and generates them.
@@ -98,9 +98,15 @@ struct SumsAt {
 };
 void WriteSumsTogether(Emitter& e, const Contraction& c, const std::vector<SumsAt>& places);
 
+// Where a sum lies in row-major results [batch][m][n]: in IndexTypeOf the results.
+spirv::Value RowMajorIndex(Emitter& e, const Contraction& c, spirv::Value batch, spirv::Value m, spirv::Value n);
+
 // Where partial sums of a contraction split along k lie in scratch memory: [split][batch][m][n] of the accumulator's compute type.
 spirv::Value PartialIndex(Emitter& e, const Contraction& c, spirv::Value split, spirv::Value batch, spirv::Value m, spirv::Value n);
 int64_t PartialBytes(const Contraction& c, int64_t splits);
+
+// What counts the elements of a tensor: u64 where there are 2^32 or more.
+DType IndexTypeOf(const Shape& shape);
 
 // Throws Error(kUnimplemented) for a static count that 32-bit indices cannot hold.
 void RequireIndexable(const std::string& name, const Shape& shape);

@@ -196,7 +196,7 @@ class MatrixBlocks {
     for (int i = 0; i < rows_; ++i) {
       for (int j = 0; j < columns_; ++j) {
         const Value m = place.m + first_row_ + i * static_cast<int>(t_.shape.m), n = place.n + first_column_ + j * static_cast<int>(t_.shape.n);
-        const Value at = PartialIndex(e_, c_, place.split, place.batch, m, n);  // of one split: row-major [batch][m][n]
+        const Value at = splits_ > 1 ? PartialIndex(e_, c_, place.split, place.batch, m, n) : RowMajorIndex(e_, c_, place.batch, m, n);
         b().MatrixStore(b().GetMatrix(sums_[i * columns_ + j], sum_type_), to, at, e_.CountOf(c_.n), false, 16);
       }
     }

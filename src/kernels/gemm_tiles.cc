@@ -174,7 +174,9 @@ struct Scored {
 
 void AddDirect(const Contraction& c, const Problem& p, std::vector<Scored>* scored) {
   for (int64_t splits : SplitCounts(c, 16)) {
-    const double invocations = p.batch * p.m * p.n * static_cast<double>(splits), terms = CeilDiv(p.k, static_cast<double>(splits));
+    const double invocations = p.batch * p.m * p.n * static_cast<double>(splits);
+    if (invocations >= 0x1p32) return;  // counted in 32 bits
+    const double terms = CeilDiv(p.k, static_cast<double>(splits));
     // A term costs about ten instructions and a latency that only other invocations hide.
     double cycles = kBlockOverhead / 2 + std::max(invocations * terms * 10 / (kFmaPerCycle * p.compute_units), terms * 60);
     if (splits > 1) cycles += kLaunchCycles + invocations * 4 * 2 / (kCacheBytesPerCycle / 2 * p.compute_units);

@@ -30,10 +30,11 @@ struct Case {
   bool lhs_broadcast = false;  // one left matrix for the whole batch
   bool symbols = false;        // sizes and strides known only at launch
   int64_t row_padding = 0;     // elements between rows of the operands
+  int64_t unread = 0;          // elements that the operands' tensors are said to have beyond those that are read
 
   std::string Text() const {
-    return fmt::format("{}x[{}x{}]x[{}x{}] {} -> {}{}{}{}{} padding {}", batch, m, k, k, n, Name(dtype), Name(result), lhs_transposed ? " lhs^T" : "",
-                       rhs_transposed ? " rhs^T" : "", lhs_broadcast ? " broadcast" : "", symbols ? " symbols" : "", row_padding);
+    return fmt::format("{}x[{}x{}]x[{}x{}] {} -> {}{}{}{}{} padding {} unread {}", batch, m, k, k, n, Name(dtype), Name(result), lhs_transposed ? " lhs^T" : "",
+                       rhs_transposed ? " rhs^T" : "", lhs_broadcast ? " broadcast" : "", symbols ? " symbols" : "", row_padding, unread);
   }
 };
 
@@ -87,7 +88,7 @@ GemmSpec SpecOf(const Case& c, const Side& lhs, const Side& rhs) {
     GemmOperand o;
     o.dtype = c.dtype;
     const auto stride = [&](int64_t value, int which) { return c.symbols && value != 1 ? Size::Symbol(symbol + which) : Size(value); };
-    o.memory = StridedMatrix{{Tensor::Role::kOperand, index, c.dtype, {static_cast<int64_t>(s.values.size())}},
+    o.memory = StridedMatrix{{Tensor::Role::kOperand, index, c.dtype, {static_cast<int64_t>(s.values.size()) + c.unread}},
                              stride(s.batch_stride, 0),
                              stride(s.outer_stride, 1),
                              stride(s.k_stride, 2)};
@@ -220,6 +221,26 @@ TEST(Gemm, PaddedRows) {
     c.lhs_transposed = true;
     c.rhs_transposed = false;
     ExpectExact(c);
+  }
+}
+
+// A plan of each family, split and not.
+TEST(Gemm, TensorsOfMoreThan32BitsAreIndexedIn64) {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    if (!Supports(dtype)) continue;
+    for (int layout = 0; layout < 4; ++layout) {
+      Case c;
+      c.batch = 2, c.m = 64, c.n = 68, c.k = 272;
+      c.dtype = dtype;
+      c.unread = int64_t{1} << 32;
+      c.lhs_transposed = layout & 1;
+      c.rhs_transposed = layout & 2;
+      const Side any = MakeSide(c, c.m, false, false, 1);
+      std::set<std::pair<GemmPlan::Family, bool>> tried;
+      for (const GemmPlan& plan : GemmPlans(ContractionOf(SpecOf(c, any, any)), Device::Get().limits())) {
+        if (tried.insert({plan.family, plan.splits > 1}).second) ExpectExact(c, &plan);
+      }
+    }
   }
 }
 
