@@ -1,5 +1,7 @@
 #include "vulkan/host_copy.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -92,6 +94,13 @@ class Helpers {
   bool started_ = false;
 };
 
+// New memory comes in pages of 4 KiB where programs must ask for more, and faults cost more than the copy. Advice alone: what it does not suit is left alone.
+void WantHugePages(void* destination, uint64_t bytes) {
+  const auto begin = (reinterpret_cast<uintptr_t>(destination) + kHugePage - 1) / kHugePage * kHugePage;
+  const auto end = (reinterpret_cast<uintptr_t>(destination) + bytes) / kHugePage * kHugePage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 void CopyOnHost(void* destination, const void* source, uint64_t bytes) {
@@ -99,6 +108,7 @@ void CopyOnHost(void* destination, const void* source, uint64_t bytes) {
     std::memcpy(destination, source, bytes);
     return;
   }
+  if (bytes >= kLarge) WantHugePages(destination, bytes);
   static auto& helpers = *new Helpers;  // never destroyed: its threads run until the process ends
   Job job(destination, source, bytes);
   helpers.Run(job);
