@@ -74,6 +74,10 @@ XlaOp PutRows(XlaOp into, XlaOp places, XlaOp updates) {
   return Scatter(into, places, updates, Replacing(into.builder(), into.builder()->GetShape(into).value().element_type()), true);
 }
 
+XlaOp PutRowsInTurn(XlaOp into, XlaOp places, XlaOp updates) {
+  return ScatterRows(into, places, updates, Replacing(into.builder(), into.builder()->GetShape(into).value().element_type()));
+}
+
 XlaOp TakeRows(XlaOp from, XlaOp rows) { return xla::TorchIndexSelect(from, rows, 0); }
 
 XlaOp BeginsRun(XlaOp sorted, int64_t n) {

@@ -14,6 +14,8 @@ xla::XlaOp RunningSum(xla::XlaOp counts, int64_t n);
 xla::XlaOp ScatterRows(xla::XlaOp into, xla::XlaOp places, xla::XlaOp updates, const xla::XlaComputation& combine);
 // The same, replacing: no place inside may occur twice.
 xla::XlaOp PutRows(xla::XlaOp into, xla::XlaOp places, xla::XlaOp updates);
+// The same where places may meet: the last row stays.
+xla::XlaOp PutRowsInTurn(xla::XlaOp into, xla::XlaOp places, xla::XlaOp updates);
 
 // Row rows[i] of `from` is row i of the result; `rows` is a vector of s32 or s64, and a row outside is the nearest one inside.
 xla::XlaOp TakeRows(xla::XlaOp from, xla::XlaOp rows);

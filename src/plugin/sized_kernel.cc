@@ -19,7 +19,7 @@ namespace {
 std::vector<SizedOp> AllSizedOps() {
   std::vector<SizedOp> all;
   for (const auto family : {WhereOps, UniqueOps, DynamicPartitionOps, SegmentOps, SegmentGradientOps, SparseMatMulOps, SparseOrderOps, FillEmptyRowsOps,
-                            SparseSliceOps, SparseSliceGradientOps}) {
+                            SparseSliceOps, SparseSliceGradientOps, SparseToDenseOps}) {
     const std::vector<SizedOp> ops = family();
     all.insert(all.end(), ops.begin(), ops.end());
   }

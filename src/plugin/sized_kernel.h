@@ -82,6 +82,7 @@ std::vector<SizedOp> SparseOrderOps();
 std::vector<SizedOp> FillEmptyRowsOps();
 std::vector<SizedOp> SparseSliceOps();
 std::vector<SizedOp> SparseSliceGradientOps();
+std::vector<SizedOp> SparseToDenseOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);

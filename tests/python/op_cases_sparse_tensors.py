@@ -246,4 +246,33 @@ def _slices():
     )
 
 
-SPARSE_TENSOR_CASES = [*_products(), *_gradients_of_segments(), *_orders(), *_filled_rows(), *_slices()]
+def _dense():
+    def dense(values, indices, shape, default=0, validated=True):
+        default = tf.cast(default, values.dtype)
+        return R.SparseToDense(sparse_indices=indices, output_shape=shape, sparse_values=values, default_value=default, validate_indices=validated)
+
+    for n, shape in ((1, [1]), (9, [5, 4]), (100, [5, 6, 7]), (700, [1000]), (0, [3, 2])):
+        for ids in (np.int32, np.int64):
+            rows = _rows(n, shape, ordered=True, dtype=ids)
+            types = NUMBERS if n == 9 else ("float32",)
+            sizes = np.array(shape, ids)
+            yield OpCase(f"SparseToDense of {n} in {shape} {ids.__name__}", lambda v, i, s=sizes: dense(v, i, s), (whole(n), rows), types, gradient=False)
+    lines = given(np.array([1, 2, 7], np.int32))
+    yield OpCase("SparseToDense of one value", lambda v, i: dense(v[0], i[:, None], [9], 3), (whole(1), lines), gradient=False)
+    yield OpCase("SparseToDense of a vector's indices", lambda v, i: dense(v, i, [9], 3), (whole(3), lines), gradient=False)
+    yield OpCase("SparseToDense of an index", lambda v, i: [dense(v, i[2], [9]), dense(v[0], i[2], [9])], (whole(1), lines), gradient=False)
+    yield OpCase("SparseToDense of bools", lambda v, i: dense(v > 4, i, [9], True), (whole(3), lines), gradient=False)
+    yield OpCase("SparseToDense in an empty shape", lambda v: dense(v[:0], tf.zeros([0, 2], tf.int32), [0, 2]), (whole(1),), gradient=False)
+    for n, shape in ((16, [8, 9]), (700, [10, 20])):
+        yield OpCase(
+            f"SparseToDense not validated, of {n}",
+            lambda v, i, s=shape: dense(v, i, s, 5, False),
+            (real(n), _rows(n, shape, repeats=True, dtype=np.int32)),
+            gradient=False,
+        )
+    yield OpCase(
+        "gradient of sparse.to_dense", lambda v, i: tf.sparse.to_dense(tf.SparseTensor(i, v, [8, 9])), (real(16), _rows(16, [8, 9], ordered=True)), FLOATS
+    )
+
+
+SPARSE_TENSOR_CASES = [*_products(), *_gradients_of_segments(), *_orders(), *_filled_rows(), *_slices(), *_dense()]

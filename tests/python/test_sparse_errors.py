@@ -158,7 +158,35 @@ SLICES = {
     "SparseSliceGrad: more rows than inputs": lambda: _slice_gradient(indices=ROWS[:1]),
     "SparseSliceGrad: a matrix of gradients": lambda: _slice_gradient(gradient=VALUES[None, :2]),
 }
+
+
+def _dense(indices=((0, 1), (1, 0), (2, 1)), shape=(3, 2), values=(1.0, 2.0, 3.0), default=7.0, validated=True):
+    indices, shape, values = tf.constant(indices), tf.constant(shape), tf.constant(values)
+    return R.SparseToDense(sparse_indices=indices, output_shape=shape, sparse_values=values, default_value=default, validate_indices=validated)
+
+
+DENSE = {
+    f"SparseToDense: {what}": lambda wrong=wrong: _dense(**wrong)
+    for what, wrong in {
+        "indices in no order": {"indices": [[0, 1], [2, 0], [1, 1]]},
+        "an index twice": {"indices": [[0, 1], [0, 1], [1, 1]]},
+        "an index too high": {"indices": [[0, 1], [1, 2], [2, 1]]},
+        "an index too high, not validated": {"indices": [[0, 1], [1, 2], [2, 1]], "validated": False},
+        "a negative index": {"indices": [[0, -1], [1, 0], [2, 1]]},
+        "a negative index, not validated": {"indices": [[0, -1], [1, 0], [2, 1]], "validated": False},
+        "an element of a vector too high": {"indices": [0, 3, 5], "shape": [5]},
+        "an empty shape": {"shape": [0, 2]},
+        "a negative shape": {"shape": [-3, 2]},
+        "a longer shape": {"shape": [3, 2, 2]},
+        "a scalar shape": {"indices": 3, "shape": 5, "values": 1.0},
+        "indices of rank 3": {"indices": [[[0, 1], [1, 0], [2, 1]]]},
+        "too few values": {"values": [1.0, 2.0]},
+        "values of rank 2": {"values": [[1.0, 2.0, 3.0]]},
+        "two default values": {"default": [7.0, 8.0]},
+    }.items()
+}
 CALLS = {
+    **DENSE,
     **ORDERS,
     **FILLED,
     **SLICES,
