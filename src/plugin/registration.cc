@@ -14,6 +14,7 @@
 #include "plugin/recurrent_ops.h"
 #include "plugin/segment_hlo.h"
 #include "plugin/sized_kernel.h"
+#include "plugin/sparse_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
 #include "plugin/variable_ops.h"
@@ -69,6 +70,7 @@ absl::Status RegisterKernels() {
   RegisterDebugSummaryOps();
   RegisterRandomGammaOps();
   RegisterSparseSegmentOps();
+  RegisterSparseMatMulOp();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

@@ -68,6 +68,29 @@ XlaOp ReduceSegments(XlaOp rows, XlaOp ids, int64_t segments, SegmentReduction r
   return is_narrow ? xla::ConvertElementType(result, type) : result;
 }
 
+XlaOp SegmentGradient(XlaOp gradient, XlaOp ids, XlaOp places, int64_t rows, SegmentReduction reduction) {
+  const xla::Shape shape = ShapeOf(gradient);
+  const xla::PrimitiveType type = shape.element_type(), wide = type == xla::F64 ? xla::F64 : xla::F32;
+  const int64_t segments = shape.dimensions(0);
+  XlaOp scaled = xla::ConvertElementType(gradient, wide);
+  if (reduction != SegmentReduction::kSum) scaled = xla::Div(scaled, DivisorOf(SegmentSizes(ids, segments), reduction, wide), {0});
+  const XlaOp kept = xla::Select(IsOutside(ids, segments), xla::FullLike(places, -1), places);
+  return xla::ConvertElementType(ReduceSegments(TakeRows(scaled, ids), kept, rows, SegmentReduction::kSum), type);
+}
+
+SegmentReduction ReductionOf(const std::string& op) {
+  const std::string suffix = "GradV2";
+  const auto ends_with = [](const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+  };
+  const std::string name = ends_with(op, suffix) ? op.substr(0, op.size() - suffix.size()) : op;
+  if (ends_with(name, "Sum")) return SegmentReduction::kSum;
+  if (ends_with(name, "Mean")) return SegmentReduction::kMean;
+  if (ends_with(name, "SqrtN")) return SegmentReduction::kSqrtN;
+  if (ends_with(name, "Prod")) return SegmentReduction::kProd;
+  return ends_with(name, "Min") ? SegmentReduction::kMin : SegmentReduction::kMax;
+}
+
 namespace {
 
 using tensorflow::XlaOpKernelContext;
@@ -112,8 +135,7 @@ class SparseSegmentGradientKernel : public tensorflow::XlaOpKernel {
 
  private:
   static absl::Status Build(XlaOpKernelContext* context) {
-    XlaOp gradient = context->Input(0);
-    const XlaOp indices = context->Input(1), ids = context->Input(2);
+    const XlaOp gradient = context->Input(0), indices = context->Input(1), ids = context->Input(2);
     TF_RETURN_IF_ERROR(CheckVectors(ShapeOf(indices), ShapeOf(ids)));
     int64_t rows = 0;
     TF_RETURN_IF_ERROR(context->ConstantInputAsIntScalar("output_dim0", &rows));
@@ -124,13 +146,7 @@ class SparseSegmentGradientKernel : public tensorflow::XlaOpKernel {
       context->SetOutput(0, xla::Broadcast(xla::Zero(gradient.builder(), shape.element_type()), WithRows(shape, rows)));
       return absl::OkStatus();
     }
-    if (kReduction != SegmentReduction::kSum) {
-      const xla::PrimitiveType wide = shape.element_type() == xla::F64 ? xla::F64 : xla::F32;
-      gradient = xla::Div(xla::ConvertElementType(gradient, wide), DivisorOf(SegmentSizes(ids, segments), kReduction, wide), {0});
-      gradient = xla::ConvertElementType(gradient, shape.element_type());
-    }
-    const XlaOp kept = xla::Select(IsOutside(ids, segments), xla::FullLike(indices, -1), indices);
-    context->SetOutput(0, ReduceSegments(TakeRows(gradient, ids), kept, rows, SegmentReduction::kSum));
+    context->SetOutput(0, SegmentGradient(gradient, ids, indices, rows, kReduction));
     return absl::OkStatus();
   }
 };

@@ -12,15 +12,6 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using xla::XlaOp;
 
-SegmentReduction ReductionOf(const std::string& op) {
-  const auto ends_with = [&](const std::string& end) { return op.size() >= end.size() && op.compare(op.size() - end.size(), end.size(), end) == 0; };
-  if (ends_with("Sum")) return SegmentReduction::kSum;
-  if (ends_with("Mean")) return SegmentReduction::kMean;
-  if (ends_with("SqrtN")) return SegmentReduction::kSqrtN;
-  if (ends_with("Prod")) return SegmentReduction::kProd;
-  return ends_with("Min") ? SegmentReduction::kMin : SegmentReduction::kMax;
-}
-
 class SegmentKernel : public SizedKernel {
  public:
   explicit SegmentKernel(tensorflow::OpKernelConstruction* construction)
@@ -45,9 +36,7 @@ class SegmentKernel : public SizedKernel {
       Tensor* empty = nullptr;
       return context->allocate_output(0, shape, &empty);
     }
-    // Compiled for powers of two, so that few numbers of segments make a new program.
-    int64_t rows = 1;
-    while (rows < segments) rows *= 2;
+    const int64_t rows = PaddedRows(segments);
     TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, rows));
     std::vector<const Tensor*> inputs;
     for (int i = 0; i < num_inputs(); ++i) inputs.push_back(&context->input(i));

@@ -18,7 +18,11 @@ namespace {
 
 std::vector<SizedOp> AllSizedOps() {
   std::vector<SizedOp> all;
-  for (const auto& family : {WhereOps(), UniqueOps(), DynamicPartitionOps(), SegmentOps()}) all.insert(all.end(), family.begin(), family.end());
+  for (const auto family : {WhereOps, UniqueOps, DynamicPartitionOps, SegmentOps, SegmentGradientOps, SparseMatMulOps, SparseOrderOps, FillEmptyRowsOps,
+                            SparseSliceOps, SparseSliceGradientOps, SparseToDenseOps}) {
+    const std::vector<SizedOp> ops = family();
+    all.insert(all.end(), ops.begin(), ops.end());
+  }
   return all;
 }
 
@@ -40,6 +44,24 @@ absl::Status SizedKernel::RunProgram(tensorflow::OpKernelContext* context, const
     outputs.push_back(&(*results)[i]);
   }
   return RunBuiltProgram(context, absl::StrCat(identity_, " ", variant), build, inputs, outputs);
+}
+
+absl::Status SizedKernel::PadRows(tensorflow::OpKernelContext* context, const Tensor& rows, Tensor* padded) {
+  TensorShape shape = rows.shape();
+  TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, PaddedRows(rows.dim_size(0))));
+  if (shape == rows.shape()) {
+    *padded = rows;
+    return absl::OkStatus();
+  }
+  TF_RETURN_IF_ERROR(AllocateTemporary(context, rows.dtype(), shape, padded));
+  if (rows.TotalBytes() != 0) DeviceOf(context).Copy(padded->data(), rows.data(), rows.TotalBytes());
+  return absl::OkStatus();
+}
+
+absl::Status SizedKernel::Numbers(tensorflow::OpKernelContext* context, const std::vector<int64_t>& values, Tensor* vector) {
+  TF_RETURN_IF_ERROR(AllocateTemporary(context, tensorflow::DT_INT64, TensorShape({static_cast<int64_t>(values.size())}), vector));
+  DeviceOf(context).Upload(vector->data(), values.data(), vector->TotalBytes());
+  return absl::OkStatus();
 }
 
 std::vector<int64_t> SizedKernel::ReadFacts(tensorflow::OpKernelContext* context, const Tensor& facts) {
@@ -70,6 +92,12 @@ absl::Status SizedKernel::RunOnCpu(tensorflow::OpKernelContext* context) {
     if (cpu_kernel_ == nullptr) TF_RETURN_IF_ERROR(CpuKernel::Create(context->function_library(), context->resource_manager(), def(), &cpu_kernel_));
   }
   return cpu_kernel_->RunStaged(context);
+}
+
+int64_t PaddedRows(int64_t rows) {
+  int64_t padded = 1;
+  while (padded < rows) padded *= 2;
+  return padded;
 }
 
 bool AreCountable(int64_t rows) { return rows < std::numeric_limits<int32_t>::max() / 2; }

@@ -29,6 +29,13 @@ class SizedKernel : public tensorflow::OpKernel {
   absl::Status RunProgram(tensorflow::OpKernelContext* context, const std::string& variant, const std::vector<const tensorflow::Tensor*>& inputs,
                           const Types& types, const BuildProgram& build, std::vector<tensorflow::Tensor>* results) const;
 
+  // The tensor itself where it has PaddedRows rows, else a copy of its rows in one that has: programs for inputs whose numbers of rows depend on data. What the
+  // other rows hold is not said; a program is told by Numbers how many count.
+  static absl::Status PadRows(tensorflow::OpKernelContext* context, const tensorflow::Tensor& rows, tensorflow::Tensor* padded);
+
+  // Numbers of the host as a vector of int64 in device memory: what a program must know, yet must not be compiled for.
+  static absl::Status Numbers(tensorflow::OpKernelContext* context, const std::vector<int64_t>& values, tensorflow::Tensor* vector);
+
   // The values of a vector of int64 in device memory. Waits for the device.
   static std::vector<int64_t> ReadFacts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& facts);
 
@@ -43,6 +50,9 @@ class SizedKernel : public tensorflow::OpKernel {
   std::mutex mutex_;
   std::unique_ptr<CpuKernel> cpu_kernel_;  // made when first needed
 };
+
+// The next power of two, so that few numbers of rows make a new program.
+int64_t PaddedRows(int64_t rows);
 
 // Whether the programs, which count rows in 32 bits, take so many.
 bool AreCountable(int64_t rows);
@@ -66,6 +76,13 @@ std::vector<SizedOp> WhereOps();
 std::vector<SizedOp> UniqueOps();
 std::vector<SizedOp> DynamicPartitionOps();
 std::vector<SizedOp> SegmentOps();
+std::vector<SizedOp> SegmentGradientOps();
+std::vector<SizedOp> SparseMatMulOps();
+std::vector<SizedOp> SparseOrderOps();
+std::vector<SizedOp> FillEmptyRowsOps();
+std::vector<SizedOp> SparseSliceOps();
+std::vector<SizedOp> SparseSliceGradientOps();
+std::vector<SizedOp> SparseToDenseOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);

@@ -13,13 +13,6 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using xla::XlaOp;
 
-// Which elements begin a run of equal ones.
-XlaOp BeginsRun(XlaOp sorted, int64_t n) {
-  const XlaOp first = xla::Broadcast(xla::ConstantR0<bool>(sorted.builder(), true), {1});
-  const XlaOp others = xla::Ne(xla::SliceInDim(sorted, 1, n, 1, 0), xla::SliceInDim(sorted, 0, n - 1, 1, 0));
-  return n == 1 ? first : xla::ConcatInDim(sorted.builder(), {first, others}, 0);
-}
-
 // The values, the index of each element's value among them, the number of each value's elements, all of n rows; and how many values there are.
 std::vector<XlaOp> DistinctValues(XlaOp x, int64_t n, xla::PrimitiveType type, xla::PrimitiveType index_type) {
   xla::XlaBuilder* builder = x.builder();
