@@ -18,7 +18,9 @@ namespace {
 
 std::vector<SizedOp> AllSizedOps() {
   std::vector<SizedOp> all;
-  for (const auto& family : {WhereOps(), UniqueOps(), DynamicPartitionOps(), SegmentOps()}) all.insert(all.end(), family.begin(), family.end());
+  for (const auto& family : {WhereOps(), UniqueOps(), DynamicPartitionOps(), SegmentOps(), CsrConversionOps(), CsrProductOps(), CsrElementwiseOps()}) {
+    all.insert(all.end(), family.begin(), family.end());
+  }
   return all;
 }
 

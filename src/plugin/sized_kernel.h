@@ -66,6 +66,9 @@ std::vector<SizedOp> WhereOps();
 std::vector<SizedOp> UniqueOps();
 std::vector<SizedOp> DynamicPartitionOps();
 std::vector<SizedOp> SegmentOps();
+std::vector<SizedOp> CsrConversionOps();
+std::vector<SizedOp> CsrProductOps();
+std::vector<SizedOp> CsrElementwiseOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);
