@@ -4,6 +4,7 @@
 #include <string>
 
 #include "plugin/cpu_kernel.h"
+#include "plugin/csr_matrix.h"
 #include "plugin/element_ops.h"
 #include "plugin/platform.h"
 #include "plugin/status.h"
@@ -54,6 +55,24 @@ class AddNVariantKernel : public tensorflow::OpKernel {
   void Compute(tensorflow::OpKernelContext* context) override { tensorflow::AddNVariant(context, AddVariants); }
 };
 
+// Of sparse matrices: no other variant has a conjugate.
+class ConjVariantKernel : public tensorflow::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(tensorflow::OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    OP_REQUIRES(context, input.dims() == 0, absl::InvalidArgumentError("Non-scalar variants are not supported."));
+    const auto& variant = input.scalar<Variant>()();
+    const auto* matrix = variant.get<tensorflow::CSRSparseMatrix>();
+    OP_REQUIRES(context, matrix != nullptr && matrix->valid(),
+                absl::UnimplementedError(absl::StrCat("The conjugate of a variant that holds ", variant.TypeName())));
+    tensorflow::CSRSparseMatrix conjugate;
+    OP_REQUIRES_OK(context, Guarded([&] { return ConjugateMatrix(context, *matrix, &conjugate); }));
+    SetMatrix(context, 0, std::move(conjugate));
+  }
+};
+
 template <class Kernel>
 void RegisterKernel(KernelDef definition) {
   definition.set_device_type(DeviceType());
@@ -99,11 +118,13 @@ void RegisterContainerOps(const KnownKernels& known) {
     if (definition.op() == "OptionalHasValue") definition.add_host_memory_arg("has_value");
     RegisterKernel<ContainerKernel>(std::move(definition));
   }
-  KernelDef zeros = Definition("ZerosLike"), sum = Definition("AddN");
+  KernelDef zeros = Definition("ZerosLike"), sum = Definition("AddN"), conjugate = Definition("Conj");
   SetConstraintTypes(zeros, "T", {tensorflow::DT_VARIANT});
   SetConstraintTypes(sum, "T", {tensorflow::DT_VARIANT});
+  SetConstraintTypes(conjugate, "T", {tensorflow::DT_VARIANT});
   RegisterKernel<ZerosLikeVariantKernel>(std::move(zeros));
   RegisterKernel<AddNVariantKernel>(std::move(sum));
+  RegisterKernel<ConjVariantKernel>(std::move(conjugate));
 }
 
 }  // namespace tfvk::plugin

@@ -1,4 +1,5 @@
-// Ops on lists of tensors and optionals, which TensorFlow has for pluggable devices only in part: elements of more types, zeros and sums.
+// Ops on lists of tensors and optionals, which TensorFlow has for pluggable devices only in part: elements of more types, zeros and sums. Those of variants of
+// any kind, sparse matrices too: ZerosLike, AddN, Conj.
 #pragma once
 
 #include "plugin/op_rules.h"

@@ -8,10 +8,34 @@
 #include "tensorflow/core/framework/function.h"
 #include "tensorflow/core/framework/node_properties.h"
 #include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/variant.h"
+#include "tensorflow/core/framework/variant_op_registry.h"
 
 namespace tfvk::plugin {
 
 using tensorflow::Tensor;
+
+namespace {
+
+// Variants are in host memory, but the tensors in them need not be: TensorFlow knows for each type of variant which to copy.
+absl::Status StageVariants(tensorflow::OpKernelContext* context, const Tensor& from, bool to_host, Tensor* to) {
+  using Direction = tensorflow::VariantDeviceCopyDirection;
+  *to = Tensor(tensorflow::DT_VARIANT, from.shape());
+  const auto copy = [&](const Tensor& source, Tensor* target) -> absl::Status {
+    tensorflow::AllocatorAttributes attributes;
+    attributes.set_on_host(to_host);
+    TF_RETURN_IF_ERROR(context->allocate_temp(source.dtype(), source.shape(), target, attributes));
+    if (source.TotalBytes() != 0) CopyAnywhere(DeviceOf(context), target->data(), source.data(), source.TotalBytes());
+    return absl::OkStatus();
+  };
+  for (int64_t i = 0; i < from.NumElements(); ++i) {
+    TF_RETURN_IF_ERROR(tensorflow::VariantDeviceCopy(to_host ? Direction::DEVICE_TO_HOST : Direction::HOST_TO_DEVICE, from.flat<tensorflow::Variant>()(i),
+                                                     &to->flat<tensorflow::Variant>()(i), copy));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::Status CpuKernel::Create(tensorflow::FunctionLibraryRuntime* runtime, tensorflow::ResourceMgr* resources, const tensorflow::NodeDef& node,
                                std::unique_ptr<CpuKernel>* kernel) {
@@ -82,6 +106,10 @@ absl::Status CpuKernel::RunStaged(tensorflow::OpKernelContext* context) const {
       inputs[i] = input;
       continue;
     }
+    if (input.dtype() == tensorflow::DT_VARIANT) {
+      TF_RETURN_IF_ERROR(StageVariants(context, input, /*to_host=*/true, &inputs[i]));
+      continue;
+    }
     inputs[i] = Tensor(input.dtype(), input.shape());
     CopyAnywhere(device, inputs[i].data(), input.data(), input.TotalBytes());
   }
@@ -90,6 +118,12 @@ absl::Status CpuKernel::RunStaged(tensorflow::OpKernelContext* context) const {
   for (int i = 0; i < context->num_outputs(); ++i) {
     if (context->output_memory_type(i) == tensorflow::HOST_MEMORY) {
       context->set_output(i, outputs[i]);
+      continue;
+    }
+    if (outputs[i].dtype() == tensorflow::DT_VARIANT) {
+      Tensor staged;
+      TF_RETURN_IF_ERROR(StageVariants(context, outputs[i], /*to_host=*/false, &staged));
+      context->set_output(i, staged);
       continue;
     }
     Tensor* output = nullptr;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "hlo/module.h"
+#include "plugin/csr_matrix.h"
 #include "plugin/platform.h"
 #include "plugin/status.h"
 #include "tensorflow/compiler/tf2xla/type_util.h"
@@ -18,6 +19,7 @@
 
 namespace tfvk::plugin {
 
+using tensorflow::CSRSparseMatrix;
 using tensorflow::DataType;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
@@ -154,6 +156,12 @@ absl::Status MakeZerosOfVariant(OpKernelContext* context, const Variant& like, V
     *zeros = std::move(made);
     return absl::OkStatus();
   }
+  if (const auto* matrix = like.get<CSRSparseMatrix>(); matrix != nullptr && matrix->valid()) {
+    CSRSparseMatrix made;
+    TF_RETURN_IF_ERROR(MakeEmptyMatrix(context, matrix->dtype(), CsrShape::Of(matrix->dense_shape()), &made));
+    *zeros = std::move(made);
+    return absl::OkStatus();
+  }
   return absl::UnimplementedError(absl::StrCat("Zeros of a variant that holds ", like.TypeName()));
 }
 
@@ -169,6 +177,13 @@ absl::Status AddVariants(OpKernelContext* context, const Variant& a, const Varia
   if (optional_a != nullptr && optional_b != nullptr) {
     OptionalVariant made;
     TF_RETURN_IF_ERROR(tensorflow::data::OptionalBinaryAdd(context, *optional_a, *optional_b, &made, AddElements));
+    *sum = std::move(made);
+    return absl::OkStatus();
+  }
+  const auto *matrix_a = a.get<CSRSparseMatrix>(), *matrix_b = b.get<CSRSparseMatrix>();
+  if (matrix_a != nullptr && matrix_b != nullptr && matrix_a->valid() && matrix_b->valid()) {
+    CSRSparseMatrix made;
+    TF_RETURN_IF_ERROR(AddMatrices(context, *matrix_a, *matrix_b, &made));
     *sum = std::move(made);
     return absl::OkStatus();
   }

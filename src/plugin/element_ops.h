@@ -15,7 +15,7 @@ absl::Status MakeZeros(tensorflow::OpKernelContext* context, tensorflow::DataTyp
 // `*sum` = a + b, of one type and shape; where one is not set, the other. An error where shapes differ.
 absl::Status AddElements(tensorflow::OpKernelContext* context, const tensorflow::Tensor& a, const tensorflow::Tensor& b, tensorflow::Tensor* sum);
 
-// The same for the contents of variants: lists of tensors and optionals.
+// The same for the contents of variants: lists of tensors, optionals and sparse matrices.
 absl::Status MakeZerosOfVariant(tensorflow::OpKernelContext* context, const tensorflow::Variant& like, tensorflow::Variant* zeros);
 absl::Status AddVariants(tensorflow::OpKernelContext* context, const tensorflow::Variant& a, const tensorflow::Variant& b, tensorflow::Variant* sum);
 

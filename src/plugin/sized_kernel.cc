@@ -19,7 +19,7 @@ namespace {
 std::vector<SizedOp> AllSizedOps() {
   std::vector<SizedOp> all;
   for (const auto family : {WhereOps, UniqueOps, DynamicPartitionOps, SegmentOps, SegmentGradientOps, SparseMatMulOps, SparseOrderOps, FillEmptyRowsOps,
-                            SparseSliceOps, SparseSliceGradientOps, SparseToDenseOps}) {
+                            SparseSliceOps, SparseSliceGradientOps, SparseToDenseOps, CsrConversionOps, CsrProductOps, CsrElementwiseOps}) {
     const std::vector<SizedOp> ops = family();
     all.insert(all.end(), ops.begin(), ops.end());
   }

@@ -83,6 +83,9 @@ std::vector<SizedOp> FillEmptyRowsOps();
 std::vector<SizedOp> SparseSliceOps();
 std::vector<SizedOp> SparseSliceGradientOps();
 std::vector<SizedOp> SparseToDenseOps();
+std::vector<SizedOp> CsrConversionOps();
+std::vector<SizedOp> CsrProductOps();
+std::vector<SizedOp> CsrElementwiseOps();
 
 // Whether a table has this op, so that door 2 leaves it.
 bool IsSizedOp(const std::string& op);

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
+from op_cases_csr import CSR_CASES
 from op_cases_image import IMAGE_CASES
 from op_cases_linalg import LINALG_CASES
 from op_cases_raw import RAW_CASES
@@ -14,7 +15,7 @@ from op_cases_sparse import SPARSE_CASES
 from op_cases_sparse_tensors import SPARSE_TENSOR_CASES
 from op_cases_special import SPECIAL_CASES
 
-ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPARSE_TENSOR_CASES + SPECIAL_CASES
+ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPARSE_TENSOR_CASES + CSR_CASES + SPECIAL_CASES
 
 
 def _inputs(case, dtype):
