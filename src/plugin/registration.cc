@@ -1,5 +1,7 @@
 // What TensorFlow calls to have the plugin's kernels registered.
+#include "plugin/added_types.h"
 #include "plugin/container_ops.h"
+#include "plugin/ctc_loss.h"
 #include "plugin/door_functions.h"
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
@@ -69,6 +71,16 @@ absl::Status RegisterKernels() {
   RegisterDebugSummaryOps();
   RegisterRandomGammaOps();
   RegisterSparseSegmentOps();
+  RegisterHashBucketOps();
+  RegisterBoxProposalsOps();
+  RegisterCtcLossOps();
+  AddRetypedOps();
+  AddMatrixTypes();
+  AddTridiagonalTypes();
+  AddMaxPoolGradGradTypes();
+  AddImagePatchTypes();
+  AddFusedConvolutionTypes();
+  AddNarrowFloatCasts();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

@@ -12,8 +12,9 @@ from op_cases_raw import RAW_CASES
 from op_cases_single import SINGLE_CASES
 from op_cases_sparse import SPARSE_CASES
 from op_cases_special import SPECIAL_CASES
+from op_cases_types import TYPE_CASES
 
-ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPECIAL_CASES
+ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPECIAL_CASES + TYPE_CASES
 
 
 def _inputs(case, dtype):
