@@ -1,6 +1,6 @@
 #include "hlo/module.h"
 
-#include "hlo/narrow_floats.h"
+#include "hlo/narrow_types.h"
 #include "hlo/shape_conversion.h"
 #include "hlo/status.h"
 #include "xla/hlo/builder/xla_computation.h"
@@ -18,9 +18,9 @@ void ModuleDeleter::operator()(xla::HloModule* module) const { delete module; }
 ModulePtr ModuleFromComputation(const xla::XlaComputation& computation) { return ModuleFromProto(computation.proto()); }
 
 ModulePtr ModuleFromProto(const xla::HloModuleProto& proto) {
-  if (HasNarrowFloats(proto)) {
+  if (HasNarrowTypes(proto)) {
     xla::HloModuleProto as_bytes = proto;
-    StoreNarrowFloatsAsBytes(as_bytes);
+    StoreNarrowTypesAsBytes(as_bytes);
     return ModuleFromProto(as_bytes);
   }
   xla::DebugOptions debug_options;

@@ -22,9 +22,9 @@ void AddTypes(const std::string& op, const std::map<std::string, TypeSet>& types
   AddTypes(op, types, [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
 }
 
-// Whether the op takes floats of 8 bits, which tf2xla has of every op that takes any type, but the device can only move; and those types.
-bool TakesNarrowFloats(const std::string& op);
-const TypeSet& NarrowFloats();
+// Floats of 8 bits and integers of 4: tf2xla has them in every op that takes any type, but the device can only move and cast them.
+const TypeSet& NarrowTypes();
+bool TakesNarrowType(const std::string& op, tensorflow::DataType type);
 
 // tf2xla's kernels for this plugin's backend, the added types among theirs.
 std::vector<tensorflow::KernelDef> XlaKernels();
@@ -36,6 +36,6 @@ void AddTridiagonalTypes();
 void AddMaxPoolGradGradTypes();
 void AddImagePatchTypes();
 void AddFusedConvolutionTypes();
-void AddNarrowFloatCasts();
+void AddNarrowCasts();
 
 }  // namespace tfvk::plugin

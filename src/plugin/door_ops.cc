@@ -94,7 +94,7 @@ class Registration {
     for (const auto& constraint : xla_kernel.constraint()) {
       TypeSet types;
       for (const tensorflow::DataType type : ConstraintTypes(xla_kernel, constraint.name())) {
-        const bool is_known = device_types_.count(type) != 0 || (TakesNarrowFloats(op.name()) && NarrowFloats().count(type) != 0);
+        const bool is_known = device_types_.count(type) != 0 || TakesNarrowType(op.name(), type);
         if (is_known && (constraint.name() != attribute || excluded.count(type) == 0)) types.insert(type);
       }
       if (types.empty()) return;

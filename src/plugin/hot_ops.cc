@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "plugin/added_types.h"
 #include "plugin/hot_kernel.h"
 #include "plugin/platform.h"
 #include "plugin/status.h"
@@ -25,7 +26,7 @@ const std::map<std::string, const HotOpRow*>& Rows() {
 bool HasOtherTypes(const tensorflow::OpKernelConstruction& construction) {
   const auto is_other = [](tensorflow::DataType type) {
     type = tensorflow::BaseType(type);
-    return tensorflow::DataTypeIsComplex(type) || type == tensorflow::DT_FLOAT8_E4M3FN || type == tensorflow::DT_FLOAT8_E5M2;
+    return tensorflow::DataTypeIsComplex(type) || NarrowTypes().count(type) != 0;
   };
   const auto &inputs = construction.input_types(), &outputs = construction.output_types();
   if (std::any_of(inputs.begin(), inputs.end(), is_other) || std::any_of(outputs.begin(), outputs.end(), is_other)) return true;

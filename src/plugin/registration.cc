@@ -80,7 +80,7 @@ absl::Status RegisterKernels() {
   AddMaxPoolGradGradTypes();
   AddImagePatchTypes();
   AddFusedConvolutionTypes();
-  AddNarrowFloatCasts();
+  AddNarrowCasts();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
