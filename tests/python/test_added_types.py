@@ -103,6 +103,29 @@ def test_momentum_of_complex_variables(nesterov, dtype, device, no_soft_placemen
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [tf.dtypes.experimental.float8_e4m3fn, tf.dtypes.experimental.float8_e5m2], ids=str)
+def test_variables_of_narrow_floats(dtype, device, no_soft_placement):
+    with tf.device(device):
+        variable = tf.Variable(tf.cast([0.5, -3.0, 40.0], dtype))
+        np.testing.assert_array_equal(tf.cast(variable, tf.float32), [0.5, -3, 40])
+        variable.assign(tf.cast([1.0, 2.0, -0.25], dtype))
+        np.testing.assert_array_equal(tf.cast(variable, tf.float32), [1, 2, -0.25])
+
+
+def test_narrow_floats_in_a_compiled_function(device):
+    with tf.device(device):
+        x = tf.constant([0.3, -500.0, 1e-3, 17.2])
+        narrow = tf.function(lambda x: tf.cast(tf.cast(x, tf.dtypes.experimental.float8_e5m2), tf.float32), jit_compile=True)(x)
+    np.testing.assert_array_equal(narrow, tf.cast(tf.cast(x.cpu(), tf.dtypes.experimental.float8_e5m2), tf.float32))
+
+
+def test_sums_of_narrow_floats_are_refused(device):
+    with tf.device(device):
+        x = tf.cast([1.0, 2.0], tf.dtypes.experimental.float8_e5m2)
+        with pytest.raises((tf.errors.OpError, TypeError)):
+            tf.function(lambda x: tf.raw_ops.Neg(x=x), jit_compile=True)(x)
+
+
 def _ctc(indices=LABELS[0], values=LABELS[1], lengths=(6, 3, 5), logits=(6, 3, 5), **attributes):
     return R.CTCLossV2(inputs=tf.zeros(logits), labels_indices=tf.reshape(tf.constant(indices, tf.int64), [-1, 2]), labels_values=tf.constant(values, tf.int32),
                        sequence_length=tf.constant(lengths), **attributes)  # fmt: skip
