@@ -39,7 +39,7 @@ const TypeSet& NarrowTypes() {
 
 bool TakesNarrowType(const std::string& op, tensorflow::DataType type) {
   static const auto* const of_floats = new std::set<std::string>{
-      "AssignVariableOp", "BroadcastTo", "Cast", "Concat", "ConcatV2", "ConjugateTranspose", "Gather", "GatherV2", "Pack", "Transpose",
+      "BroadcastTo", "Cast", "Concat", "ConcatV2", "ConjugateTranspose", "Gather", "GatherV2", "Pack", "Transpose",
   };
   if (type == tensorflow::DT_INT4 || type == tensorflow::DT_UINT4) return op == "Cast" || op == "Fill";
   return NarrowTypes().count(type) != 0 && of_floats->count(op) != 0;

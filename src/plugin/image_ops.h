@@ -13,8 +13,6 @@ void RegisterQuantizeOps();
 void RegisterHistogramOps();
 // ResizeBicubic and ScaleAndTranslate.
 void RegisterResampleOps();
-// GenerateBoundingBoxProposals.
-void RegisterBoxProposalsOps();
 // NonMaxSuppression, all versions; for the device alone, as its sizes depend on the boxes.
 void RegisterNonMaxSuppressionOps();
 

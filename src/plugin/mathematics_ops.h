@@ -11,8 +11,6 @@ void RegisterSpecialFunctionOps();
 void RegisterNormAndFourierOps();
 // Ops of old graphs: another op's old name, or its meaning with other arguments.
 void RegisterOlderOps();
-// _TensorToHashBucketFast.
-void RegisterHashBucketOps();
 // DebugNumericSummaryV2.
 void RegisterDebugSummaryOps();
 // CheckNumerics and CheckNumericsV2; for the device alone, as compiled functions leave checks out.

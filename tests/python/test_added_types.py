@@ -103,15 +103,6 @@ def test_momentum_of_complex_variables(nesterov, dtype, device, no_soft_placemen
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [tf.dtypes.experimental.float8_e4m3fn, tf.dtypes.experimental.float8_e5m2], ids=str)
-def test_variables_of_narrow_floats(dtype, device, no_soft_placement):
-    with tf.device(device):
-        variable = tf.Variable(tf.cast([0.5, -3.0, 40.0], dtype))
-        np.testing.assert_array_equal(tf.cast(variable, tf.float32), [0.5, -3, 40])
-        variable.assign(tf.cast([1.0, 2.0, -0.25], dtype))
-        np.testing.assert_array_equal(tf.cast(variable, tf.float32), [1, 2, -0.25])
-
-
 def test_narrow_floats_in_a_compiled_function(device):
     with tf.device(device):
         x = tf.constant([0.3, -500.0, 1e-3, 17.2])
