@@ -1,5 +1,6 @@
 #include "hlo/module.h"
 
+#include "hlo/narrow_types.h"
 #include "hlo/shape_conversion.h"
 #include "hlo/status.h"
 #include "xla/hlo/builder/xla_computation.h"
@@ -17,6 +18,11 @@ void ModuleDeleter::operator()(xla::HloModule* module) const { delete module; }
 ModulePtr ModuleFromComputation(const xla::XlaComputation& computation) { return ModuleFromProto(computation.proto()); }
 
 ModulePtr ModuleFromProto(const xla::HloModuleProto& proto) {
+  if (HasNarrowTypes(proto)) {
+    xla::HloModuleProto as_bytes = proto;
+    StoreNarrowTypesAsBytes(as_bytes);
+    return ModuleFromProto(as_bytes);
+  }
   xla::DebugOptions debug_options;
   auto config = ValueOrThrow(xla::HloModule::CreateModuleConfigFromProto(proto, debug_options), "HLO module configuration");
   return ModulePtr(ValueOrThrow(xla::HloModule::CreateFromProto(proto, config), "HLO module").release());

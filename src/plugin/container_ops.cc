@@ -6,6 +6,7 @@
 #include "plugin/cpu_kernel.h"
 #include "plugin/csr_matrix.h"
 #include "plugin/element_ops.h"
+#include "plugin/host_ops.h"
 #include "plugin/platform.h"
 #include "plugin/status.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -98,6 +99,7 @@ void RegisterListOps(const KnownKernels& known) {
     for (const tensorflow::DataType type : device_types) {
       if (type != tensorflow::DT_INT32 && covered.count(type) == 0) missing.insert(type);
     }
+    if (op == "TensorListPopBack" && covered.count(tensorflow::DT_VARIANT) == 0) missing.insert(tensorflow::DT_VARIANT);
     for (const KernelDef& kernel : kernels) {
       if (ConstraintTypes(kernel, "element_dtype").count(tensorflow::DT_FLOAT) == 0) continue;
       KernelDef definition = kernel;
@@ -112,6 +114,10 @@ void RegisterListOps(const KnownKernels& known) {
 
 void RegisterContainerOps(const KnownKernels& known) {
   RegisterListOps(known);
+  KernelDef shape = Definition("Shape");  // strings are in host memory
+  shape.set_device_type(DeviceType());
+  SetConstraintTypes(shape, "T", {tensorflow::DT_STRING});
+  RegisterHostOp(std::move(shape), /*counted=*/false);
   for (const char* op : {"OptionalFromValue", "OptionalGetValue", "OptionalNone", "OptionalHasValue"}) {
     KernelDef definition = Definition(op);
     if (known.device.count(op) != 0) continue;

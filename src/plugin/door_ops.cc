@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "plugin/added_types.h"
 #include "plugin/generic_op.h"
 #include "plugin/host_ops.h"
 #include "plugin/hot_ops.h"
@@ -12,7 +13,6 @@
 #include "plugin/sized_kernel.h"
 #include "plugin/status.h"
 #include "plugin/unsupported_ops.h"
-#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
@@ -21,7 +21,6 @@ namespace {
 
 using tensorflow::KernelDef;
 using tensorflow::OpDef;
-using tensorflow::XlaOpRegistry;
 
 class OpDoorKernel : public tensorflow::OpKernel {
  public:
@@ -95,7 +94,8 @@ class Registration {
     for (const auto& constraint : xla_kernel.constraint()) {
       TypeSet types;
       for (const tensorflow::DataType type : ConstraintTypes(xla_kernel, constraint.name())) {
-        if (device_types_.count(type) != 0 && (constraint.name() != attribute || excluded.count(type) == 0)) types.insert(type);
+        const bool is_known = device_types_.count(type) != 0 || TakesNarrowType(op.name(), type);
+        if (is_known && (constraint.name() != attribute || excluded.count(type) == 0)) types.insert(type);
       }
       if (types.empty()) return;
       SetConstraintTypes(*kernel, constraint.name(), types);
@@ -114,7 +114,7 @@ class Registration {
 
 void RegisterOpDoor(const KnownKernels& known) {
   Registration registration(known);
-  for (const KernelDef* kernel : XlaOpRegistry::DeviceKernels(kXlaBackend, /*include_compilation_only_kernels=*/false)) registration.Add(*kernel);
+  for (const KernelDef& kernel : XlaKernels()) registration.Add(kernel);
 }
 
 }  // namespace tfvk::plugin

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "plugin/added_types.h"
 #include "plugin/hot_kernel.h"
 #include "plugin/platform.h"
 #include "plugin/status.h"
@@ -21,13 +22,16 @@ const std::map<std::string, const HotOpRow*>& Rows() {
   return *rows;
 }
 
-// The graphs of hot ops have real numbers only; the generic kernel takes the others.
-bool HasComplex(const tensorflow::OpKernelConstruction& construction) {
-  const auto is_complex = [](tensorflow::DataType type) { return tensorflow::DataTypeIsComplex(tensorflow::BaseType(type)); };
+// The graphs of hot ops have the real numbers of the IR only; the generic kernel takes the others.
+bool HasOtherTypes(const tensorflow::OpKernelConstruction& construction) {
+  const auto is_other = [](tensorflow::DataType type) {
+    type = tensorflow::BaseType(type);
+    return tensorflow::DataTypeIsComplex(type) || NarrowTypes().count(type) != 0;
+  };
   const auto &inputs = construction.input_types(), &outputs = construction.output_types();
-  if (std::any_of(inputs.begin(), inputs.end(), is_complex) || std::any_of(outputs.begin(), outputs.end(), is_complex)) return true;
+  if (std::any_of(inputs.begin(), inputs.end(), is_other) || std::any_of(outputs.begin(), outputs.end(), is_other)) return true;
   for (const auto& [name, attribute] : construction.def().attr()) {  // a variable's element type
-    if (is_complex(attribute.type())) return true;
+    if (is_other(attribute.type())) return true;
   }
   return false;
 }
@@ -40,7 +44,7 @@ void RegisterHotOp(std::unique_ptr<tensorflow::KernelDef> definition) {
   const auto create = [](tensorflow::OpKernelConstruction* construction) -> tensorflow::OpKernel* {
     std::unique_ptr<HotOp> op;
     const absl::Status status = Guarded([&] {
-      if (!HasComplex(*construction)) op = Rows().at(construction->def().op())->make(construction);
+      if (!HasOtherTypes(*construction)) op = Rows().at(construction->def().op())->make(construction);
       return absl::OkStatus();
     });
     if (!status.ok()) construction->CtxFailure(status);

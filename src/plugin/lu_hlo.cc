@@ -1,4 +1,6 @@
 // Lu, MatrixDeterminant and LogMatrixDeterminant: decomposition with partial pivoting, a loop over the columns.
+#include "plugin/lu_hlo.h"
+
 #include <utility>
 #include <vector>
 
@@ -37,25 +39,20 @@ absl::StatusOr<Matrices> ReadMatrices(XlaOpKernelContext* context) {
   return matrices;
 }
 
-// [count, n, n] with L below the diagonal and U on and above it, [count, n] of the row that went to each place, and [count] of the exchanges' number.
-struct Decomposition {
-  XlaOp factors, rows, exchanges;
-};
-
 class Columns {
  public:
   Columns(const Matrices& matrices, xla::XlaBuilder* builder) : size_(matrices), builder_(builder) {}
 
-  absl::StatusOr<Decomposition> Decompose(XlaOp input) const {
+  absl::StatusOr<LuDecomposition> Decompose(XlaOp input) const {
     const XlaOp a = xla::Reshape(input, {size_.count, size_.n, size_.n});
     const XlaOp rows = xla::Iota(builder_, xla::ShapeUtil::MakeShape(xla::S32, {size_.count, size_.n}), 1);
     const XlaOp exchanges = xla::Broadcast(xla::Zero(builder_, xla::S32), {size_.count});
     const auto body = [&](XlaOp k, absl::Span<const XlaOp> values, xla::XlaBuilder* builder) -> absl::StatusOr<std::vector<XlaOp>> {
       return Columns(size_, builder).Step(k, values[0], values[1], values[2]);
     };
-    if (size_.n == 0 || size_.count == 0) return Decomposition{a, rows, exchanges};
+    if (size_.n == 0 || size_.count == 0) return LuDecomposition{a, rows, exchanges};
     TF_ASSIGN_OR_RETURN(const std::vector<XlaOp> result, xla::ForEachIndex(size_.n, xla::S32, body, {a, rows, exchanges}, "lu", builder_));
-    return Decomposition{result[0], result[1], result[2]};
+    return LuDecomposition{result[0], result[1], result[2]};
   }
 
  private:
@@ -109,7 +106,7 @@ class LuKernel : public tensorflow::XlaOpKernel {
  private:
   absl::Status Build(XlaOpKernelContext* context) {
     TF_ASSIGN_OR_RETURN(const Matrices matrices, ReadMatrices(context));
-    TF_ASSIGN_OR_RETURN(const Decomposition lu, Columns(matrices, context->builder()).Decompose(context->Input(0)));
+    TF_ASSIGN_OR_RETURN(const LuDecomposition lu, Columns(matrices, context->builder()).Decompose(context->Input(0)));
     xla::PrimitiveType index_type;
     TF_RETURN_IF_ERROR(tensorflow::DataTypeToPrimitiveType(index_type_, &index_type));
     std::vector<int64_t> shape = matrices.batch;
@@ -130,7 +127,7 @@ struct Determinants {
 
 absl::StatusOr<Determinants> DeterminantsOf(const Matrices& matrices, XlaOpKernelContext* context) {
   xla::XlaBuilder* builder = context->builder();
-  TF_ASSIGN_OR_RETURN(const Decomposition lu, Columns(matrices, builder).Decompose(context->Input(0)));
+  TF_ASSIGN_OR_RETURN(const LuDecomposition lu, Columns(matrices, builder).Decompose(context->Input(0)));
   const XlaOp one = xla::One(builder, matrices.type), is_odd = xla::Ne(xla::Rem(lu.exchanges, xla::ScalarLike(lu.exchanges, 2)), xla::ZerosLike(lu.exchanges));
   const XlaOp parity = xla::Select(is_odd, xla::Broadcast(-one, {matrices.count}), xla::Broadcast(one, {matrices.count}));
   const XlaOp diagonal = xla::GetMatrixDiagonal(lu.factors), magnitude = xla::Abs(diagonal);
@@ -183,6 +180,11 @@ class LogDeterminantKernel : public tensorflow::XlaOpKernel {
 };
 
 }  // namespace
+
+absl::StatusOr<LuDecomposition> DecomposeLu(XlaOp matrices) {
+  TF_ASSIGN_OR_RETURN(const xla::Shape shape, matrices.builder()->GetShape(matrices));
+  return Columns({{}, shape.dimensions(0), shape.dimensions(1), shape.element_type()}, matrices.builder()).Decompose(matrices);
+}
 
 void RegisterLuOps() {
   REGISTER_XLA_OP(Name("Lu").Device("XLA_GPU_JIT"), LuKernel);

@@ -41,6 +41,7 @@ const std::map<std::string, std::string>& NewNames() {
       {"BatchSelfAdjointEigV2", "SelfAdjointEigV2"},
       {"BatchSvd", "Svd"},
       {"InvGrad", "ReciprocalGrad"},
+      {"ScatterNdNonAliasingAdd", "TensorScatterAdd"},
   };
   return *names;
 }

@@ -111,7 +111,7 @@ void SetConstraintTypes(KernelDef& kernel, const std::string& attribute, const T
 }
 
 bool IsHostOpForInt32(const OpDef& op, const std::string& attribute) {
-  if (attribute.empty() || op.name() == "Cast" || op.name() == "Bitcast") return false;
+  if (attribute.empty() || op.name() == "Cast" || op.name() == "Bitcast" || op.name() == "_TensorToHashBucketFast") return false;
   for (const auto& argument : op.input_arg()) {
     if (argument.type() == tensorflow::DT_RESOURCE) return false;
   }

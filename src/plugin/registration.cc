@@ -1,9 +1,13 @@
 // What TensorFlow calls to have the plugin's kernels registered.
+#include "plugin/added_types.h"
+#include "plugin/box_proposals.h"
 #include "plugin/container_ops.h"
+#include "plugin/ctc_loss.h"
 #include "plugin/door_functions.h"
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
+#include "plugin/hash_bucket.h"
 #include "plugin/image_ops.h"
 #include "plugin/launch.h"
 #include "plugin/mathematics_ops.h"
@@ -71,6 +75,16 @@ absl::Status RegisterKernels() {
   RegisterRandomGammaOps();
   RegisterSparseSegmentOps();
   RegisterSparseMatMulOp();
+  RegisterHashBucketOps();
+  RegisterBoxProposalsOps();
+  RegisterCtcLossOps();
+  AddRetypedOps();
+  AddMatrixTypes();
+  AddTridiagonalTypes();
+  AddMaxPoolGradGradTypes();
+  AddImagePatchTypes();
+  AddFusedConvolutionTypes();
+  AddNarrowCasts();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

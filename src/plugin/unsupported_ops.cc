@@ -15,8 +15,6 @@ const std::map<std::string, TypeSet>& Table() {
     };
     // tf2xla's gradients of these lack a conjugate.
     for (const char* op : {"SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"}) (*made)[op] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
-    // tf2xla's eigenvalues of complex matrices have another type than TensorFlow's.
-    (*made)["SelfAdjointEigV2"] = {tensorflow::DT_COMPLEX64, tensorflow::DT_COMPLEX128};
     // Results whose sizes depend on the data.
     whole({"NonMaxSuppressionV3"});
     return made;

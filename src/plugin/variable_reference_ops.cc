@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "plugin/added_types.h"
 #include "plugin/element_types.h"
 #include "plugin/generic_op.h"
 #include "plugin/launch.h"
@@ -215,15 +216,15 @@ TypeSet TypesOf(const KernelDef& xla_kernel, const OpDef& op, const TypeSet& dev
 }  // namespace
 
 void RegisterReferenceOps() {
-  std::map<std::string, const KernelDef*> xla_kernels;
-  for (const KernelDef* kernel : XlaOpRegistry::DeviceKernels(kXlaBackend, /*include_compilation_only_kernels=*/false)) xla_kernels[kernel->op()] = kernel;
+  std::map<std::string, KernelDef> xla_kernels;
+  for (KernelDef& kernel : XlaKernels()) xla_kernels[kernel.op()] = std::move(kernel);
   const TypeSet device_types = DeviceTypes();
   for (const char* name : kUpdates) {
     const std::string resource_op = ResourceOpOf(name);
     const OpDef* op = nullptr;
     const auto xla_kernel = xla_kernels.find(resource_op);
     if (xla_kernel == xla_kernels.end() || !tensorflow::OpRegistry::Global()->LookUpOpDef(resource_op, &op).ok()) continue;
-    auto definition = Definition(name, TypesOf(*xla_kernel->second, *op, device_types));
+    auto definition = Definition(name, TypesOf(xla_kernel->second, *op, device_types));
     if (const auto* constants = XlaOpRegistry::CompileTimeConstantInputArgNames(resource_op)) {
       for (const std::string& input : *constants) definition->add_host_memory_arg(input);
     }

@@ -14,8 +14,20 @@ from op_cases_single import SINGLE_CASES
 from op_cases_sparse import SPARSE_CASES
 from op_cases_sparse_tensors import SPARSE_TENSOR_CASES
 from op_cases_special import SPECIAL_CASES
+from op_cases_types import TYPE_CASES
 
-ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPARSE_TENSOR_CASES + CSR_CASES + SPECIAL_CASES
+ALL_CASES = [
+    *CASES,
+    *RAW_CASES,
+    *IMAGE_CASES,
+    *LINALG_CASES,
+    *SINGLE_CASES,
+    *SPARSE_CASES,
+    *SPARSE_TENSOR_CASES,
+    *CSR_CASES,
+    *SPECIAL_CASES,
+    *TYPE_CASES,
+]
 
 
 def _inputs(case, dtype):

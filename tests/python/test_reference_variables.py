@@ -93,8 +93,7 @@ def test_optimizers_of_rows(name, device):
     compare(device, update("SparseApply" + name.split(" ")[0].rstrip(","), SPARSE[name], "float32", sparse=True), 2e-5, steps=3)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", ["Adam", "Momentum"])
+@pytest.mark.parametrize("name,dtype", [*((n, t) for n in ("Adam", "Momentum") for t in FLOATS), ("Momentum", "complex64"), ("Momentum", "complex128")])
 def test_optimizers_of_every_type(name, dtype, device):
     compare(device, update("Apply" + name, DENSE[name], dtype, sparse=False, use_locking=True), TOLERANCE[dtype])
 

@@ -102,8 +102,7 @@ def test_lists_of_other_shapes_are_not_added(device, no_soft_placement):
             R.AddN(inputs=lists)
 
 
-def test_lists_of_lists(device):
-    """TensorFlow takes lists out of lists on the CPU."""
+def test_lists_of_lists(device, no_soft_placement):
     results = []
     for where in (device, "/CPU:0"):
         with tf.device(where):
