@@ -6,14 +6,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
+from op_cases_control_flow import CONTROL_FLOW_CASES
+from op_cases_gradients import GRADIENT_CASES
 from op_cases_image import IMAGE_CASES
 from op_cases_linalg import LINALG_CASES
+from op_cases_plain import PLAIN_CASES
+from op_cases_random import RANDOM_CASES
 from op_cases_raw import RAW_CASES
 from op_cases_single import SINGLE_CASES
 from op_cases_sparse import SPARSE_CASES
 from op_cases_special import SPECIAL_CASES
+from op_cases_state import STATE_CASES
+from op_cases_xla import XLA_CASES
 
-ALL_CASES = CASES + RAW_CASES + IMAGE_CASES + LINALG_CASES + SINGLE_CASES + SPARSE_CASES + SPECIAL_CASES
+ALL_CASES = [
+    *CASES,
+    *CONTROL_FLOW_CASES,
+    *GRADIENT_CASES,
+    *IMAGE_CASES,
+    *LINALG_CASES,
+    *PLAIN_CASES,
+    *RANDOM_CASES,
+    *RAW_CASES,
+    *SINGLE_CASES,
+    *SPARSE_CASES,
+    *SPECIAL_CASES,
+    *STATE_CASES,
+    *XLA_CASES,
+]
 
 
 def _inputs(case, dtype):
