@@ -31,9 +31,13 @@ def _functions():
     for low, high in (((), ()), ((4, 5), (4, 5))):
         yield OpCase(f"ClipByValue's gradient with bounds {low}", lambda x, a, b: R.ClipByValue(t=x, clip_value_min=a - 0.5, clip_value_max=b + 0.5),
                      (real(4, 5), unit(*low), positive(*high)), DOUBLES)  # fmt: skip
-    yield OpCase("FakeQuant's gradient", lambda x: [R.QuantizeAndDequantizeV4(input=x, input_min=-1.0, input_max=1.0),
-                                                    R.QuantizeAndDequantizeV2(input=x, input_min=-9.0, input_max=9.0)], (real(4, 5),))  # fmt: skip
+    yield OpCase("QuantizeAndDequantize's gradients", lambda x: [R.QuantizeAndDequantizeV2(input=x, input_min=-9.0, input_max=9.0),
+                                                                 R.QuantizeAndDequantizeV3(input=x, input_min=-9.0, input_max=9.0, num_bits=8),
+                                                                 R.QuantizeAndDequantizeV4(input=x, input_min=-1.0, input_max=1.0)],
+                 (real(4, 5),))  # fmt: skip
     yield OpCase("StatelessRandomGamma's gradient", lambda a: R.StatelessRandomGammaV2(shape=[50, 3], seed=[3, 4], alpha=a), (positive(3),), tolerance=50)
+    yield OpCase("StatelessParameterizedTruncatedNormal's gradient", lambda m, s: R.StatelessParameterizedTruncatedNormal(
+        shape=[8, 3], seed=[3, 4], means=m, stddevs=s, minvals=m - 1, maxvals=m + 2), (real(3), positive(3)), DOUBLES, tolerance=20)  # fmt: skip
     yield OpCase("Sign's gradient", lambda x: x * tf.sign(x), (real(9),), FLOATS)
 
 
@@ -58,6 +62,8 @@ def _movement():
     yield OpCase("EnsureShape's gradient", lambda x: tf.ensure_shape(x, [3, None]), (real(3, 4),), FLOATS)
     yield OpCase("ExtractVolumePatches' gradient",
                  lambda x: R.ExtractVolumePatches(input=x, ksizes=[1, 2, 2, 2, 1], strides=[1, 1, 2, 1, 1], padding="SAME"), (real(1, 3, 4, 3, 2),))  # fmt: skip
+    yield OpCase("ImageProjectiveTransformV3's gradient", lambda x: R.ImageProjectiveTransformV3(
+        images=x, transforms=[[1.0, 0.25, 1.0, 0.0, 1.0, -2.0, 0.0, 0.0]], output_shape=[5, 6], fill_value=0.0, interpolation="BILINEAR"), (real(2, 5, 6, 2),))  # fmt: skip
     yield OpCase("Gather's gradient", lambda x, i: R.Gather(params=x, indices=i), (real(5, 3), index(2, 4, high=5)), DOUBLES)
     yield OpCase("SparseToDense's gradient", lambda x, d: R.SparseToDense(sparse_indices=[[0, 1], [2, 3]], output_shape=[3, 4], sparse_values=x, default_value=d),
                  (real(2), real()), DOUBLES)  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from op_cases import FLOATS, INTEGERS, OpCase, given, index, real, spread, whole
+from tensorflow.compiler.mlir.stablehlo import stablehlo
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops as X
 from tensorflow.compiler.xla import xla_data_pb2
 
@@ -130,4 +131,25 @@ def _computations():
         reducer=_computation(lambda a, i, b, j: [tf.maximum(a, b), i + j], *[x.dtype] * 4))), (real(3, 4), real(3, 4)))  # fmt: skip
 
 
-XLA_CASES = [*_contractions(), *_movement(), *_dynamic(), *_computations()]
+MODULE = """
+module @exported {
+  func.func public @main(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>) -> (tensor<2x2xf32>, tensor<2x3xf32>) {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<2x3xf32>, tensor<3x2xf32>) -> tensor<2x2xf32>
+    %1 = stablehlo.tanh %a : tensor<2x3xf32>
+    return %0, %1 : tensor<2x2xf32>, tensor<2x3xf32>
+  }
+}
+"""
+
+
+def _modules():
+    """What JAX exports to a SavedModel."""
+    portable = stablehlo.serialize_portable_artifact_str(MODULE, stablehlo.get_minimum_version())
+    yield OpCase("XlaCallModule", lambda x, y: list(X.xla_call_module(
+        [x, y], version=9, module=portable, Sout=[[2, 2], [2, 3]], Tout=[tf.float32] * 2, platforms=["CPU"], disabled_checks=["platform"])),
+        (real(2, 3), real(3, 2)), gradient=False)  # fmt: skip
+    yield _case("XlaDequantize", lambda x: X.xla_dequantize(tf.cast(x, tf.uint32) * 1234567, min_range=-1.0, max_range=3.0, mode="MIN_COMBINED", transpose_output=False),
+                (whole(4, 8),))  # fmt: skip
+
+
+XLA_CASES = [*_modules(), *_contractions(), *_movement(), *_dynamic(), *_computations()]

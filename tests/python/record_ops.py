@@ -112,6 +112,7 @@ def add_to_file(path, seen, registered):
             for name, types in attributes.items():
                 ops[op][name] |= types
             ops[op]
-        lines = [f"{op}\t" + ";".join(f"{a}={','.join(sorted(t))}" for a, t in sorted(ops[op].items()) if t) for op in sorted(ops) if op in registered]
+        told = {op: ";".join(f"{a}={','.join(sorted(t))}" for a, t in sorted(ops[op].items()) if t) for op in sorted(ops) if op in registered}
+        lines = [f"{op}\t{types}" if types else op for op, types in told.items()]
         file.truncate(0)
         file.write("# The ops that a test ran on the device, and their types: written by pytest --record-ops.\n" + "\n".join(lines) + "\n")
