@@ -3,7 +3,7 @@
 # TensorFlow's CPU kernels do not look at these and end the process, so there is nothing to compare with.
 ENDS_THE_PROCESS = (
     r"(Block)?(LSTM|GRU).*",
-    r"AvgPoolGrad: input 1: a column less",
+    r"AvgPoolGrad: input 1: .*",
     r"I?RFFT.*: input 1: zeros",
     r"FakeQuantWithMinMaxVarsPerChannel: input 0: a scalar",
     r"QuantizeAndDequantizeV3: input [12]: two rows",

@@ -18,17 +18,6 @@ def _computation(function, *types, shape=()):
     return tf.function(function).get_concrete_function(*(tf.TensorSpec(shape, t) for t in types))
 
 
-def _conv_numbers():
-    numbers = xla_data_pb2.ConvolutionDimensionNumbers()
-    numbers.input_batch_dimension = numbers.output_batch_dimension = 0
-    numbers.input_feature_dimension = numbers.output_feature_dimension = 3
-    numbers.kernel_input_feature_dimension, numbers.kernel_output_feature_dimension = 2, 3
-    for spatial in (numbers.input_spatial_dimensions, numbers.output_spatial_dimensions):
-        spatial.extend([1, 2])
-    numbers.kernel_spatial_dimensions.extend([0, 1])
-    return numbers.SerializeToString()
-
-
 def _dot_numbers():
     numbers = xla_data_pb2.DotDimensionNumbers()
     numbers.lhs_batch_dimensions.append(0)
@@ -57,19 +46,6 @@ def _scatter_numbers():
 
 
 def _contractions():
-    # XLA for the CPU refuses the numbers of the dimensions before it reads them, so TensorFlow's own convolution is the reference.
-    window = {"window_strides": [2, 1], "padding": [[1, 0], [0, 2]], "lhs_dilation": [1, 1], "rhs_dilation": [1, 1], "feature_group_count": 1}
-    options = {"dimension_numbers": _conv_numbers(), "precision_config": ""}
-
-    def convolution(call):
-        return lambda x, k: tf.nn.conv2d(x, k, [1, 2, 1, 1], [[0, 0], [1, 0], [0, 2], [0, 0]]) if "CPU" in x.device else call(x, k)
-
-    inputs = (real(2, 7, 6, 4), real(3, 2, 4, 6))
-    for name, call in (
-        ("XlaConv", lambda x, k: X.xla_conv(x, k, **window, **options)),
-        ("XlaConvV2", lambda x, k: X.xla_conv_v2(x, k, **window, **options, preferred_element_type=x.dtype)),
-    ):
-        yield OpCase(name, convolution(call), inputs, ("float32", "float16"), gradient=False, tolerance=4)
     options = {"dimension_numbers": _dot_numbers(), "precision_config": ""}
     inputs = (real(2, 5, 4), real(2, 4, 3))
     yield _case("XlaDot", lambda x, y: X.xla_dot(x, y, **options), inputs, FLOATS)
