@@ -135,10 +135,9 @@ def _normalizations():
         for training in (True, False):
             yield OpCase(
                 f"{name}'s gradient training {training}",
-                lambda x, s, o, m, v, n=name, t=training: list(
-                    getattr(R, n)(x=x, scale=s, offset=o, mean=m if not t else [], variance=v if not t else [], is_training=t)
-                )[0]
-                * x,
+                lambda x, s, o, m, v, n=name, t=training: (
+                    list(getattr(R, n)(x=x, scale=s, offset=o, mean=m if not t else [], variance=v if not t else [], is_training=t))[0] * x
+                ),
                 (real(4, 3, 5, 3), positive(3), real(3), real(3), positive(3)),
                 tolerance=10,
             )

@@ -90,7 +90,9 @@ def _generators():
             resource=h, algorithm=PHILOX, shape=[9], minval=tf.constant(3, k), maxval=tf.constant(1000, k))), (state,), gradient=False)  # fmt: skip
 
     def in_range(h):
-        means = [tf.reduce_mean(op(resource=h, algorithm=PHILOX, shape=[4000])) for op in (R.StatefulUniform, R.StatefulStandardNormalV2, R.StatefulTruncatedNormal)]
+        means = [
+            tf.reduce_mean(op(resource=h, algorithm=PHILOX, shape=[4000])) for op in (R.StatefulUniform, R.StatefulStandardNormalV2, R.StatefulTruncatedNormal)
+        ]
         return [tf.abs(m - e) < 0.1 for m, e in zip(means, (0.5, 0.0, 0.0))]
 
     yield OpCase("StatefulUniform StatefulStandardNormalV2 StatefulTruncatedNormal", drawn(in_range), (state,), gradient=False)

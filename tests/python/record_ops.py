@@ -33,9 +33,15 @@ def _ran_on_cpu(inputs, outputs):
     return all("CPU" in name for name in where)
 
 
-def _built_for_cpu(graph, op_name):
-    here = graph.get_operation_by_name(op_name).device or context.context().device_name or ""
-    return "CPU" in here
+def _operation(graph, op_name, outputs):
+    """The operation of a graph that a callback tells of; None where TensorFlow names another graph than that of an op without outputs."""
+    if outputs:
+        return outputs[0].op
+    return next((o for o in graph.get_operations() if o.name == op_name), None)
+
+
+def _is_for_cpu(operation):
+    return "CPU" in (operation.device or context.context().device_name or "")
 
 
 class Recorder:
@@ -80,10 +86,12 @@ class Recorder:
 
     def _see(self, op_type, inputs, attrs, outputs, op_name=None, graph=None):
         op_type = op_type.decode() if isinstance(op_type, bytes) else op_type
-        if _built_for_cpu(graph, op_name) if graph is not None else _ran_on_cpu(inputs, outputs):
-            return
         if graph is not None:
-            self._note_operation(graph.get_operation_by_name(op_name))
+            operation = _operation(graph, op_name, outputs)
+            if operation is not None and not _is_for_cpu(operation):
+                self._note_operation(operation)
+            return
+        if _ran_on_cpu(inputs, outputs):
             return
         types, told = self.seen[op_type], dict(zip(attrs[::2], attrs[1::2]))
         for attribute in _type_attributes(op_type):

@@ -7,7 +7,7 @@ from tensorflow.python.framework.op_def_library import apply_op
 from test_older_graphs import _normal, _run
 
 v1 = tf.compat.v1
-X, SCALES = _normal(2, 3, 4, 5), [_normal(5), _normal(5), _normal(5), _normal(5) ** 2 + 1]
+X, SCALES = _normal(2, 3, 4, 8), [_normal(8), _normal(8), _normal(8), _normal(8) ** 2 + 1]
 NORM = {"T": tf.float32, "U": tf.float32, "epsilon": 0.01, "num_side_inputs": 0, "is_training": False}
 
 MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
@@ -59,7 +59,7 @@ def _initialized():
 def _slices():
     variable = v1.Variable(np.arange(20, dtype=np.float32).reshape(5, 4), use_resource=False)
     value = tf.constant([[1.0, 2.0], [3.0, 4.0]])
-    return tf.identity(apply_op("StridedSliceAssign", ref=variable._ref(), begin=[1, 3], end=[5, 0], strides=[2, -2], value=value, **dict.fromkeys(MASKS, 0)))
+    return tf.identity(apply_op("StridedSliceAssign", ref=variable._ref(), begin=[1, 3], end=[3, 1], strides=[1, -1], value=value, **dict.fromkeys(MASKS, 0)))
 
 
 def _without_values():
