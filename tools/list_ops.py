@@ -4,9 +4,10 @@
   .venv/bin/python tools/list_ops.py            writes the page
   .venv/bin/python tools/list_ops.py --check    says whether it names the ops that the plugin registers, and writes nothing
   .venv/bin/python tools/list_ops.py --missing  prints the ops of the two lists that the device lacks, and the types that ours lack
+  .venv/bin/python tools/list_ops.py --matrix   prints which op has kernels of which type, and which of them a test ran
 
-The plugin that is installed is asked, on whichever device it finds; an op counts as tested when `pytest --record-ops` saw a test run it
-(docs/op_lists/tested.txt; without that file the page does not say).
+The plugin that is installed is asked, on whichever device it finds; an op counts as tested with a type when `pytest --record-ops docs/op_lists/tested.tsv` saw a
+test run it. docs/op_lists/untested.tsv has the reasons of those that no test runs.
 """
 
 from __future__ import annotations
@@ -69,15 +70,16 @@ def read_list(name: str) -> dict[str, dict[str, set[str]]]:
     return ops
 
 
-def read_reasons() -> dict[str, str]:
-    """Why an op, or some types of it, is not on the device: `op<TAB>reason`."""
-    lines = (LISTS / "left_out.tsv").read_text().splitlines()
+def read_reasons(name: str) -> dict[str, str]:
+    """Why an op, or some types of it, is not on the device or not tested: `op<TAB>reason`."""
+    lines = (LISTS / name).read_text().splitlines()
     return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
 
 
-def read_tested() -> set[str]:
-    path = LISTS / "tested.txt"
-    return set(path.read_text().split()) if path.exists() else set()
+def untested(op: Op, seen: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The types of the op's kernels that no test ran, quantized ones aside."""
+    left = {a: (types & set(ORDER)) - seen.get(a, set()) for a, types in op.types.items()}
+    return {a: types for a, types in left.items() if types}
 
 
 def lacking(op: Op, theirs: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -97,7 +99,33 @@ def describe_types(op: Op) -> str:
     return "; ".join(f"{a}: {in_order(t)}" for a, t in sorted(op.types.items()))
 
 
-def page(ours: dict[str, Op], directml, cuda, reasons, tested) -> str:
+def describe_tests(name: str, op: Op, tested, not_tested) -> str:
+    if name not in tested:
+        return "no: " + not_tested.get(name, "not yet")
+    left = untested(op, tested[name])
+    return "all but " + "; ".join(f"{a}: {in_order(t)}" for a, t in sorted(left.items())) if left else "all"
+
+
+def primary_attribute(op: Op) -> str:
+    """The attribute that has the type of the numbers."""
+    return next((a for a in ("T", "dtype", "Tparams", "SrcT", "element_dtype") if a in op.types), min(op.types, default=""))
+
+
+def matrix(ours: dict[str, Op], tested) -> str:
+    """An op a row, a type a column: t for kernels that a test ran, + for others."""
+    width = max(map(len, ours))
+    lines, pairs, ran = [f"{'':{width}} {' '.join(ORDER)}"], 0, 0
+    for name in sorted(ours):
+        op = ours[name]
+        attribute = primary_attribute(op)
+        have, seen = op.types.get(attribute, set()) & set(ORDER), tested.get(name, {}).get(attribute, set())
+        lines.append(f"{name:{width}} " + " ".join(f"{('t' if t in seen else '+') if t in have else '.':{len(t)}}" for t in ORDER).rstrip())
+        pairs, ran = pairs + len(have), ran + len(have & seen)
+    lines.append(f"{len(ours)} ops, {sum(op in tested for op in ours)} of them tested; {pairs} pairs of an op and a type, {ran} of them tested")
+    return "\n".join(lines)
+
+
+def page(ours: dict[str, Op], directml, cuda, reasons, tested, not_tested) -> str:
     def counted(theirs):
         return sum(op in ours for op in theirs), len(theirs)
 
@@ -113,6 +141,7 @@ def page(ours: dict[str, Op], directml, cuda, reasons, tested) -> str:
         f"| TensorFlow-DirectML | {directml_have} | {directml_all} |",
         f"| TensorFlow 2.21 with CUDA | {cuda_have} | {cuda_all} |",
         f"| this plugin, all | {len(ours)} | |",
+        f"| of these tested | {sum(op in tested for op in ours)} | |",
         "",
         "## Left out",
         "",
@@ -146,14 +175,15 @@ def page(ours: dict[str, Op], directml, cuda, reasons, tested) -> str:
         "",
         "*Memory*: `device`, or `host` for the kernels whose tensors are all in host memory, as shapes, strings and resources are with CUDA.",
         "",
-        f"| op | memory | types |{' tested |' if tested else ''} lists |",
-        f"|---|---|---|{'---|' if tested else ''}---|",
+        "*Tested*: with all types that a test can have on the device, with all but some, or not at all, and why. Quantized types are not counted.",
+        "",
+        "| op | memory | types | tested | lists |",
+        "|---|---|---|---|---|",
     ]
     for op in sorted(ours):
         of = " ".join(name for name, theirs in (("DirectML", directml), ("CUDA", cuda)) if op in theirs)
         memory = "device" if ours[op].on_device else "host"
-        told = (" yes |" if op in tested else " |") if tested else ""
-        lines.append(f"| {op} | {memory} | {describe_types(ours[op])} |{told} {of} |")
+        lines.append(f"| {op} | {memory} | {describe_types(ours[op])} | {describe_tests(op, ours[op], tested, not_tested)} | {of} |")
     return "\n".join(lines) + "\n"
 
 
@@ -176,6 +206,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--matrix", action="store_true")
     arguments = parser.parse_args()
     import tensorflow as tf
 
@@ -185,7 +216,10 @@ def main():
     ours, directml, cuda = registered(devices[0]), read_list("directml.tsv"), read_list("cuda.tsv")
     if arguments.missing:
         return print_missing(ours, directml, cuda)
-    text = page(ours, directml, cuda, read_reasons(), read_tested())
+    tested = read_list("tested.tsv")
+    if arguments.matrix:
+        return print(matrix(ours, tested))
+    text = page(ours, directml, cuda, read_reasons("left_out.tsv"), tested, read_reasons("untested.tsv"))
     if arguments.check:
         # Types differ from device to device; the ops do not.
         told, true = names(PAGE.read_text()), names(text)

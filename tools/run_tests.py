@@ -218,6 +218,9 @@ def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int
         found = read_junit(report) if report.exists() else []
         if status != 0 and not any(result.outcome == FAILED for result in found):
             found.append(Result(file.name, FAILED, f"pytest {how_it_ended(status)}; the end of {log}:\n{tail(log, 40)}"))
+        for line in log.open(errors="replace"):
+            if line.startswith("op table:"):
+                print(f"  {line.rstrip()}", flush=True)
         return found
 
     return side_by_side(check, files)

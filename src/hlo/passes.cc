@@ -100,12 +100,20 @@ void TakeTopKApart(xla::HloModule& module) {
   }
 }
 
-// A hint of how to share work between devices, of which there is one.
+// What says how to share work between devices, of which there is one: it has all shards, and the number 0.
 void DropShardings(xla::HloModule& module) {
+  const std::set<std::string> targets = {"Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape"};
   for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
     for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
-      if (instruction->opcode() != xla::HloOpcode::kCustomCall || instruction->custom_call_target() != "Sharding") continue;
-      ThrowIfError(instruction->ReplaceAllUsesWith(instruction->mutable_operand(0)), "XLA passes");
+      xla::HloInstruction* replacement = nullptr;
+      if (instruction->opcode() == xla::HloOpcode::kReplicaId || instruction->opcode() == xla::HloOpcode::kPartitionId) {
+        replacement = computation->AddInstruction(xla::HloInstruction::CreateConstant(xla::LiteralUtil::CreateR0<uint32_t>(0)));
+      } else if (instruction->opcode() == xla::HloOpcode::kCustomCall && targets.count(instruction->custom_call_target()) != 0 &&
+                 xla::ShapeUtil::Compatible(instruction->shape(), instruction->operand(0)->shape())) {
+        replacement = instruction->mutable_operand(0);
+      }
+      if (replacement == nullptr) continue;
+      ThrowIfError(instruction->ReplaceAllUsesWith(replacement), "XLA passes");
       ThrowIfError(computation->RemoveInstruction(instruction), "XLA passes");
     }
   }

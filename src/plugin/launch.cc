@@ -9,6 +9,7 @@
 #include "plugin/platform.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
+#include "absl/strings/match.h"
 #include "tensorflow/compiler/jit/variable_info_util.h"
 #include "tensorflow/compiler/tf2xla/type_util.h"
 #include "tensorflow/core/framework/function.h"
@@ -101,6 +102,12 @@ absl::Status CheckResultTypes(const Compilation& compilation, const std::string&
   return absl::OkStatus();
 }
 
+// An error of tf2xla's that tells of its own limits, not of what is wrong with the call: TensorFlow's CPU kernel knows better, and may have a result.
+bool SaysNothingOfTheCall(const absl::Status& status) {
+  return absl::IsUnimplemented(status) || absl::IsInternal(status) || absl::IsUnknown(status) ||
+         absl::StartsWith(status.message(), "TF to XLA legalization failed");
+}
+
 Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, const Callable& callable, std::vector<XlaCompiler::Argument> arguments) {
   Compilation compilation;
   compilation.status = Guarded([&]() -> absl::Status {
@@ -121,7 +128,7 @@ Compilation CompileNow(tensorflow::OpKernelContext* context, Device& device, con
     statistics().compile_microseconds += MicrosecondsSince(compile_start);
     return absl::OkStatus();
   });
-  compilation.bridge_refused = compilation.bridge_refused && absl::IsUnimplemented(compilation.status);
+  compilation.bridge_refused = compilation.bridge_refused && SaysNothingOfTheCall(compilation.status);
   return compilation;
 }
 

@@ -3,6 +3,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -13,9 +15,31 @@ namespace tfvk::plugin {
 using tensorflow::PartialTensorShape;
 using tensorflow::XlaCompiler;
 
+namespace {
+
+// Sizes at which TensorFlow's shape functions and XLA's shapes end the process instead of returning an error.
+absl::Status CheckSizes(const tensorflow::NodeDef& node, const std::vector<XlaCompiler::Argument>& arguments) {
+  if (arguments.size() < 2 || arguments[1].kind != XlaCompiler::Argument::kConstant) return absl::OkStatus();
+  const tensorflow::Tensor& sizes = arguments[1].constant_value;
+  if (node.op() == "SplitV" && sizes.dims() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("size of the split_tensor must be 1-D and have the same elements as outputs got ", sizes.dims(), " -D and ",
+                                                   sizes.NumElements(), " elements"));
+  }
+  if (absl::StrContains(node.op(), "FFT") && sizes.dtype() == tensorflow::DT_INT32) {
+    for (int64_t i = 0; i < sizes.NumElements(); ++i) {
+      const int32_t size = sizes.flat<int32_t>()(i);
+      if (size < 0) return absl::InvalidArgumentError(absl::StrCat("fft_length[", i, "] must >= 0, but got: ", size));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status CheckShapes(const tensorflow::NodeDef& node, const std::vector<XlaCompiler::Argument>& arguments) {
   const tensorflow::OpRegistrationData* op = nullptr;
   TF_RETURN_IF_ERROR(tensorflow::OpRegistry::Global()->LookUp(node.op(), &op));
+  TF_RETURN_IF_ERROR(CheckSizes(node, arguments));
   if (op->shape_inference_fn == nullptr) return absl::OkStatus();
 
   using Handles = std::vector<std::pair<PartialTensorShape, tensorflow::DataType>>;

@@ -14,6 +14,7 @@ import json  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import record_ops  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 # On devices with matrix units fp32 products would have TF32's error, as they have on CUDA; the tests compare with the CPU's.
@@ -23,35 +24,50 @@ _DEVICES = [d for kind in ("GPU", "VULKAN") for d in tf.config.list_logical_devi
 
 
 def pytest_addoption(parser):
-    parser.addoption("--record-ops", metavar="FILE", help="add the names of the ops that the tests give the device to this file (docs/op_lists/tested.txt)")
+    parser.addoption(
+        "--record-ops", metavar="FILE", help="add the ops that the tests give the device, and their types, to this file (docs/op_lists/tested.tsv)"
+    )
 
 
 def pytest_configure(config):
-    if path := config.getoption("--record-ops"):
-        config.pluginmanager.register(_OpRecorder(path))
+    config.pluginmanager.register(_OpTable(config.getoption("--record-ops")), "op table")
 
 
-class _OpRecorder:
-    """Collects the types of all ops that run on the device, alone or in functions."""
+class _OpTable:
+    """Records the ops of all tests for `--record-ops`, and those of test_ops.py always: its closing line counts them."""
 
     def __init__(self, path):
-        from tensorflow.python.framework import op_callbacks
+        self.path, self.recorder, self.runs, self.cases, self.gradients = path, record_ops.Recorder(), 0, set(), 0
 
-        self.path, self.seen = path, set()
-        op_callbacks.add_op_callback(self._see)
+    def pytest_runtest_setup(self, item):
+        if self.path or item.module.__name__ == "test_ops":
+            self.recorder.start()
+        else:
+            self.recorder.stop()
 
-    def _see(self, op_type, inputs, attrs, outputs, op_name=None, graph=None):
-        if graph is not None or any("CPU" not in o.device for o in outputs if hasattr(o, "device")) or not outputs:
-            self.seen.add(op_type)
+    def pytest_runtest_call(self, item):
+        if item.module.__name__ == "test_ops" and hasattr(item, "callspec"):
+            case, dtype = item.callspec.params["case"], tf.as_dtype(item.callspec.params["dtype"])
+            self.cases.add(case.name)
+            self.runs += 1
+            self.gradients += case.gradient and not dtype.is_integer
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if not self.runs:
+            return
+        pairs = self.recorder.pairs()
+        of_types = ", ".join(f"{name} {count}" for name, count in pairs.most_common())
+        terminalreporter.write_line(
+            f"op table: {len(self.cases)} cases, {self.runs} of them with their types, {self.gradients} with gradients; "
+            f"{len(self.recorder.seen)} ops and {pairs.total()} pairs of an op and a type on the device: {of_types}"
+        )
 
     def pytest_sessionfinish(self):
-        try:
-            with open(self.path) as file:
-                self.seen |= set(file.read().split())
-        except FileNotFoundError:
-            pass
-        with open(self.path, "w") as file:
-            file.write("\n".join(sorted(self.seen)) + "\n")
+        if self.path:
+            from tensorflow.python.framework import kernels
+
+            registered = {k.op for k in kernels.get_all_registered_kernels().kernel if k.device_type in ("DEFAULT", device_name().split(":")[-2])}
+            record_ops.add_to_file(self.path, self.recorder.seen, registered)
 
 
 def pytest_sessionstart(session):

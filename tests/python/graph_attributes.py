@@ -23,4 +23,4 @@ def set_attributes(node, attributes):
         elif isinstance(value, str):
             attribute.s = value.encode()
         else:
-            attribute.list.i.extend(value)
+            getattr(attribute.list, "s" if isinstance(value[0], bytes) else "i").extend(value)

@@ -61,6 +61,8 @@ CASES = [
      {**NORM, "scale_after_normalization": True}, 5),
     ("BatchNormWithGlobalNormalizationGrad", [_normal(2, 3, 4, 5), _normal(5), _normal(5) ** 2, _normal(5), _normal(2, 3, 4, 5)],
      {**NORM, "scale_after_normalization": False}, 5),
+    ("BatchSelfAdjointEigV2", [_definite(4)], {**F, "compute_v": False}, 1),
+    ("RandomPoisson", [np.array([9], np.int32), np.array([2.0, 5.0], np.float32)], {"S": tf.int32, "dtype": tf.float32, "seed": 3, "seed2": 4}, 1),
     ("Conv3DBackpropInput", [_normal(2, 5, 6, 4, 3), _normal(3, 3, 3, 3, 4), _normal(2, 5, 3, 4, 4)], CONV, 1),
     ("Conv3DBackpropFilter", [_normal(2, 5, 6, 4, 3), _normal(3, 3, 3, 3, 4), _normal(2, 5, 3, 4, 4)], CONV, 1),
 ]  # fmt: skip

@@ -6,27 +6,39 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_cases import CASES, TOLERANCE
+from op_cases_control_flow import CONTROL_FLOW_CASES
 from op_cases_csr import CSR_CASES
+from op_cases_gradients import GRADIENT_CASES
 from op_cases_image import IMAGE_CASES
 from op_cases_linalg import LINALG_CASES
+from op_cases_plain import PLAIN_CASES
+from op_cases_random import RANDOM_CASES
 from op_cases_raw import RAW_CASES
 from op_cases_single import SINGLE_CASES
 from op_cases_sparse import SPARSE_CASES
 from op_cases_sparse_tensors import SPARSE_TENSOR_CASES
 from op_cases_special import SPECIAL_CASES
+from op_cases_state import STATE_CASES
 from op_cases_types import TYPE_CASES
+from op_cases_xla import XLA_CASES
 
 ALL_CASES = [
     *CASES,
-    *RAW_CASES,
+    *CONTROL_FLOW_CASES,
+    *CSR_CASES,
+    *GRADIENT_CASES,
     *IMAGE_CASES,
     *LINALG_CASES,
+    *PLAIN_CASES,
+    *RANDOM_CASES,
+    *RAW_CASES,
     *SINGLE_CASES,
     *SPARSE_CASES,
     *SPARSE_TENSOR_CASES,
-    *CSR_CASES,
     *SPECIAL_CASES,
+    *STATE_CASES,
     *TYPE_CASES,
+    *XLA_CASES,
 ]
 
 

@@ -88,6 +88,25 @@ def test_optimizers(name, device):
     compare(device, update("Apply" + name.split(" ")[0].rstrip(","), DENSE[name], "float32", sparse=False), 2e-5, steps=3)
 
 
+def updated(name, where, dtype):
+    """The resource variables after one update by the rule of the same name."""
+    variables, scalars, attributes = DENSE[name]
+    rng = np.random.default_rng(5)
+    with tf.device(where):
+        values = {v: tf.Variable(tf.cast(rng.uniform(0.5, 1.5, size=(5, 3)), dtype)) for v in variables.split()}
+        arguments = {k: tf.constant(v, dtype if k != "global_step" else "int64") for k, v in scalars.items()} | attributes
+        arguments["delta" if "GradientDescent" in name else "grad"] = tf.cast(rng.normal(size=(5, 3)), dtype)
+        getattr(tf.raw_ops, "ResourceApply" + name.split(" ")[0].rstrip(","))(**{k: v.handle for k, v in values.items()}, **arguments)
+    return [tf.cast(v, "float64").numpy() for v in values.values()]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", DENSE)
+def test_the_same_updates_of_resource_variables(name, dtype, device, no_soft_placement):
+    for actual, expected in zip(updated(name, device, dtype), updated(name, "/CPU:0", dtype)):
+        np.testing.assert_allclose(actual, expected, rtol=2 * TOLERANCE[dtype], atol=2 * TOLERANCE[dtype])
+
+
 @pytest.mark.parametrize("name", [n for n in SPARSE if "Keras" not in n])
 def test_optimizers_of_rows(name, device):
     compare(device, update("SparseApply" + name.split(" ")[0].rstrip(","), SPARSE[name], "float32", sparse=True), 2e-5, steps=3)

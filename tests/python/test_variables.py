@@ -209,3 +209,12 @@ def test_variables_are_made_asked_and_destroyed(device, no_soft_placement):
         assert not R.VarIsInitializedOp(resource=handle)
         with pytest.raises(tf.errors.NotFoundError):
             R.DestroyResourceOp(resource=handle, ignore_lookup_error=False)
+
+
+@pytest.mark.parametrize("dtype", (*FLOATS, "int64", "int8", "complex64"))
+def test_a_variable_is_put_together_from_blocks(dtype, device, no_soft_placement):
+    blocks = [np.full([2, 2], i) for i in range(1, 5)]
+    with tf.device(device):
+        variable = tf.Variable(tf.zeros([3, 4], dtype))
+        R.AssignVariableXlaConcatND(resource=variable.handle, inputs=[tf.cast(b, dtype) for b in blocks], num_concats=[2, 2], paddings=[1, 0])
+    np.testing.assert_array_equal(variable.numpy(), np.block([blocks[:2], blocks[2:]])[:3].astype(tf.as_dtype(dtype).as_numpy_dtype))

@@ -1,0 +1,55 @@
+"""What test_bad_calls.py lets pass, and why. The keys are patterns of `Op: what is changed`."""
+
+# TensorFlow's CPU kernels do not look at these and end the process, or write where they must not. The device must give results or an error all the same.
+ENDS_THE_PROCESS = (
+    r"(Block)?(LSTM|GRU).*",
+    r"AvgPoolGrad: input 1: .*",
+    r"I?RFFT.*: input 1: zeros",
+    r"FakeQuantWithMinMaxVarsPerChannel: input 0: a scalar",
+    r"QuantizeAndDequantizeV3: input [12]: two rows",
+    r"XlaEinsum: .*",
+    r"XlaDynamicSlice: .*",
+    r"XlaSvd: .*",
+    r"MaxPoolGradWithArgmax: input 2: (too large|negative) numbers",
+)
+
+# The device gives results where the CPU has an error.
+GPU_RULE = "indices are data on the device: as on CUDA, what is out of range reads zeros or is left out"
+GIVES_RESULTS = {
+    r"(Gather|GatherV2|GatherNd|ScatterNd|TensorScatter\w+|SparseSegment\w+|CropAndResize\w*|UnsortedSegment\w+): .*": GPU_RULE,
+    r"(SparseSoftmaxCrossEntropyWithLogits|ReverseSequence|SparseToDense|Bincount|DenseBincount): .*": GPU_RULE,
+    r"(TruncateDiv|TruncateMod): input 1: .*": "divisors are data on the device: as on CUDA, a quotient by zero is a number",
+    r"(TanhGrad|SigmoidGrad): input [01]: a scalar": "a scalar is broadcast",
+    r"FakeQuantWithMinMaxArgsGradient: input [01]: a scalar": "a scalar is broadcast",
+    r"MatrixBandPart: input [12]: too large numbers": "tf2xla takes a band wider than the matrix for the whole matrix",
+    r"(MaxPool|AvgPool)\w*: (input 2: too large numbers|strides larger|ksize larger)": "one window is left, whatever the size of the batch's",
+    r"MaxPool\w*Grad\w*: input [01]: .*": "tf2xla finds the maxima itself and does not look at the output of the pooling",
+    r"AvgPool3DGrad: input 1: .*": "tf2xla's gradient takes its shape from the gradient that comes in",
+    r"FusedBatchNorm\w*: input [34]: .*": "in training the mean and the variance that come in are not looked at",
+    r"QuantizeAndDequantizeV3: input (0: a scalar|3: .*)": "tf2xla's op knows no axis, and its number of bits is data",
+    r"Reverse: input 0: no rows": "of nothing nothing is left",
+    r"MaxPoolWithArgmax: input 0: no rows": "of nothing nothing is left",
+    r"StatelessRandomGammaV3: input [23]: .*": "the length of the counter is that of the algorithm's",
+}
+
+# An error of another class: TensorFlow's shape function, which its graphs ask as well, sees the call before a kernel does.
+SHAPE_FUNCTION = "the shape function's error, as in a graph"
+OTHER_CLASS = {
+    r"(MaxPool|AvgPool)\w*: .*": SHAPE_FUNCTION,
+    r"(Conv2D|Dilation2D|ExtractImagePatches|ExtractVolumePatches): (strides|dilations|rates) .*": SHAPE_FUNCTION,
+    r"Conv2DBackpropInput: input 1: no rows": "the CPU's library for matrix products has an internal error",
+    r"(RGBToHSV|HSVToRGB): input 0: a column less": SHAPE_FUNCTION,
+    r"Conv: groups .*": SHAPE_FUNCTION,
+}
+
+# The same class in other words, beside those of the shape functions, which name the op and its inputs' shapes.
+BRIDGE = "the words of TensorFlow's kernel for compiled functions (tf2xla)"
+HOT = "the words of TensorFlow's broadcasts, which all elementwise ops of the device share"
+OTHER_WORDS = {
+    r"(TanhGrad|SigmoidGrad|BroadcastTo): .*": HOT,
+    r"(Fill|Range|Select|BiasAdd|Slice|PadV2|ReverseSequence|Roll|EnsureShape|Transpose|ConjugateTranspose|Split): .*": BRIDGE,
+    r"(MatrixBandPart|MatrixDiagV[23]|BatchMatMul|Einsum|LowerBound|UpperBound): .*": BRIDGE,
+    r"(UnsortedSegment\w+|SparseToDense|TensorScatter\w+|Bincount|DenseBincount|DynamicStitch): .*": BRIDGE,
+    r"(Conv\w*|MaxPool\w*|AvgPool\w*|FusedBatchNormGrad\w*|LRN|LRNGrad|Resize\w+|DataFormatVecPermute|FakeQuant\w+): .*": BRIDGE,
+    r"StatelessRandomGammaV3: .*": "both say that the counter is too short",
+}
