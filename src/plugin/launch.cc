@@ -5,11 +5,11 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "plugin/compilation_cache.h"
 #include "plugin/platform.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
-#include "absl/strings/match.h"
 #include "tensorflow/compiler/jit/variable_info_util.h"
 #include "tensorflow/compiler/tf2xla/type_util.h"
 #include "tensorflow/core/framework/function.h"
