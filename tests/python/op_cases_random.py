@@ -14,9 +14,6 @@ PHILOX = 1
 _seeds = itertools.count(100)
 
 
-_ANY_INPUT = (given(np.zeros([1], np.float32)),)
-
-
 def _key():
     with tf.device("/CPU:0"):
         return R.StatelessRandomGetKeyCounter(seed=tf.constant([3, -5], tf.int64))
@@ -65,7 +62,9 @@ def _seeded():
 def _with_state():
     """A kernel of a seed of its own begins anew on every device."""
 
-    def once(name, call, inputs=_ANY_INPUT, dtypes=("float32",), tolerance=1.0):
+    nothing = (given(np.zeros([1], np.float32)),)
+
+    def once(name, call, inputs=nothing, dtypes=("float32",), tolerance=1.0):
         seeds = {"seed": next(_seeds), "seed2": 7}
         return OpCase(name, lambda *tensors: call(*tensors, **seeds), inputs, dtypes, gradient=False, tolerance=tolerance)
 

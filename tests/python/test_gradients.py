@@ -70,11 +70,16 @@ def test_gradient_is_that_of_differences(case, device, no_soft_placement, not_on
         pytest.skip("finite differences of narrow types say nothing")
     arrays, data = _inputs(case, dtype)
     real_type = {"complex128": "float64", "complex64": "float32"}.get(dtype, dtype)
-    with tf.device(device):
-        moved, narrowest = _with_gradient(case.function, arrays, data)
-        along = _along_two_lines(case.function, arrays, moved, real_type)
-        (theory,), (differences,) = tf.test.compute_gradient(along, [tf.zeros([2], real_type)], delta=STEPS[narrowest])
-        scale = max(1.0, np.abs(theory).max(), 0.1 * float(tf.abs(along(tf.zeros([2], real_type)))))
+    try:
+        with tf.device(device):
+            moved, narrowest = _with_gradient(case.function, arrays, data)
+            along = _along_two_lines(case.function, arrays, moved, real_type)
+            (theory,), (differences,) = tf.test.compute_gradient(along, [tf.zeros([2], real_type)], delta=STEPS[narrowest])
+            scale = max(1.0, np.abs(theory).max(), 0.1 * float(tf.abs(along(tf.zeros([2], real_type)))))
+    except tf.errors.InvalidArgumentError as error:
+        if "Could not satisfy device specification" in str(error):
+            pytest.skip(f"no kernel on this device: {str(error)[-80:]}")
+        raise
     np.testing.assert_allclose(theory, differences, rtol=0, atol=TOLERANCE[narrowest] * scale)
 
 

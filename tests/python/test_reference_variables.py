@@ -100,8 +100,11 @@ def updated(name, where, dtype):
     return [tf.cast(v, "float64").numpy() for v in values.values()]
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", DENSE)
+# TensorFlow's CPU does not have all narrow types of these rules.
+UPDATES = [(n, t) for n in DENSE for t in FLOATS if "16" not in t or not n.startswith(("Proximal", "AdagradDA", "AdaMax"))]
+
+
+@pytest.mark.parametrize("name,dtype", UPDATES)
 def test_the_same_updates_of_resource_variables(name, dtype, device, no_soft_placement):
     for actual, expected in zip(updated(name, device, dtype), updated(name, "/CPU:0", dtype)):
         np.testing.assert_allclose(actual, expected, rtol=2 * TOLERANCE[dtype], atol=2 * TOLERANCE[dtype])
