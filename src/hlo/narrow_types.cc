@@ -1,6 +1,5 @@
 #include "hlo/narrow_types.h"
 
-#include <map>
 #include <set>
 #include <string>
 
@@ -9,8 +8,7 @@
 namespace tfvk::hlo {
 namespace {
 
-bool IsNibble(xla::PrimitiveType type) { return type == xla::S4 || type == xla::U4; }
-bool IsNarrow(xla::PrimitiveType type) { return type == xla::F8E4M3FN || type == xla::F8E5M2 || IsNibble(type); }
+bool IsNarrow(xla::PrimitiveType type) { return type == xla::F8E4M3FN || type == xla::F8E5M2; }
 
 bool HasNarrow(const xla::ShapeProto& shape) {
   if (IsNarrow(shape.element_type())) return true;
@@ -35,17 +33,13 @@ void Rewrite(xla::ProgramShapeProto& shape) {
 
 void Rewrite(xla::LiteralProto& literal) {
   const xla::PrimitiveType type = literal.shape().element_type();
-  if (IsNibble(type)) Fail(ErrorCode::kUnimplemented, "[HLO] Constants of integers of 4 bits are not supported");
   if (type == xla::F8E4M3FN) literal.set_u8s(literal.f8e4m3fns());
   if (type == xla::F8E5M2) literal.set_u8s(literal.f8e5m2s());
   Rewrite(*literal.mutable_shape());
   for (xla::LiteralProto& element : *literal.mutable_tuple_literals()) Rewrite(element);
 }
 
-// `operand`: the type of the first operand.
-bool Moves(const xla::HloInstructionProto& instruction, xla::PrimitiveType operand) {
-  const xla::PrimitiveType type = instruction.shape().element_type();
-  if (instruction.opcode() == "convert") return (IsNibble(type) && operand == xla::U8) || (IsNibble(operand) && type == xla::U8);
+bool Moves(const xla::HloInstructionProto& instruction) {
   static const auto* const opcodes = new std::set<std::string>{
       "parameter", "constant",    "tuple",  "get-tuple-element", "bitcast-convert",      "reshape", "transpose", "broadcast",   "slice", "concatenate",
       "pad",       "reverse",     "gather", "dynamic-slice",     "dynamic-update-slice", "copy",    "select",    "conditional", "while", "call",
@@ -68,17 +62,15 @@ bool HasNarrowTypes(const xla::HloModuleProto& module) {
 void StoreNarrowTypesAsBytes(xla::HloModuleProto& module) {
   for (xla::HloComputationProto& computation : *module.mutable_computations()) {
     std::set<int64_t> narrow;
-    std::map<int64_t, xla::PrimitiveType> types;
     for (const xla::HloInstructionProto& instruction : computation.instructions()) {
-      types[instruction.id()] = instruction.shape().element_type();
       if (HasNarrow(instruction.shape())) narrow.insert(instruction.id());
     }
     if (narrow.empty()) continue;
     for (xla::HloInstructionProto& instruction : *computation.mutable_instructions()) {
       bool takes_part = narrow.count(instruction.id()) != 0;
       for (const int64_t operand : instruction.operand_ids()) takes_part = takes_part || narrow.count(operand) != 0;
-      if (takes_part && !Moves(instruction, instruction.operand_ids().empty() ? xla::PRIMITIVE_TYPE_INVALID : types[instruction.operand_ids(0)])) {
-        Fail(ErrorCode::kUnimplemented, "[HLO] {} of floats of 8 bits or integers of 4 is not supported, in {} ({})", instruction.opcode(), instruction.name(),
+      if (takes_part && !Moves(instruction)) {
+        Fail(ErrorCode::kUnimplemented, "[HLO] {} of floats of 8 bits is not supported, in {} ({})", instruction.opcode(), instruction.name(),
              instruction.metadata().op_name());
       }
       Rewrite(*instruction.mutable_shape());

@@ -33,7 +33,7 @@ void AddTypes(const std::string& op, const std::map<std::string, TypeSet>& types
 }
 
 const TypeSet& NarrowTypes() {
-  static const auto* const types = new TypeSet{tensorflow::DT_FLOAT8_E4M3FN, tensorflow::DT_FLOAT8_E5M2, tensorflow::DT_INT4, tensorflow::DT_UINT4};
+  static const auto* const types = new TypeSet{tensorflow::DT_FLOAT8_E4M3FN, tensorflow::DT_FLOAT8_E5M2};
   return *types;
 }
 
@@ -41,7 +41,6 @@ bool TakesNarrowType(const std::string& op, tensorflow::DataType type) {
   static const auto* const of_floats = new std::set<std::string>{
       "BroadcastTo", "Cast", "Concat", "ConcatV2", "ConjugateTranspose", "Gather", "GatherV2", "Pack", "Transpose",
   };
-  if (type == tensorflow::DT_INT4 || type == tensorflow::DT_UINT4) return op == "Cast" || op == "Fill";
   return NarrowTypes().count(type) != 0 && of_floats->count(op) != 0;
 }
 

@@ -22,7 +22,7 @@ void AddTypes(const std::string& op, const std::map<std::string, TypeSet>& types
   AddTypes(op, types, [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
 }
 
-// Floats of 8 bits and integers of 4: tf2xla has them in every op that takes any type, but the device can only move and cast them.
+// Floats of 8 bits: tf2xla has them in every op that takes any type, but the device can only move and cast them.
 const TypeSet& NarrowTypes();
 bool TakesNarrowType(const std::string& op, tensorflow::DataType type);
 

@@ -1,5 +1,4 @@
-// Casts from and to floats of 8 bits and integers of 4: their bits are taken apart and put together, as XLA's own conversions would be of a type that the
-// device does not have.
+// Casts from and to floats of 8 bits: their bits are taken apart and put together, as XLA's own conversions would be of a type that the device does not have.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -93,46 +92,14 @@ class NarrowFloatCastKernel : public tensorflow::XlaOpKernel {
   bool is_truncated_ = false;
 };
 
-bool IsNibble(xla::PrimitiveType type) { return type == xla::S4 || type == xla::U4; }
-
-// TensorFlow has casts between these and the other integers alone.
-class NibbleCastKernel : public tensorflow::XlaOpKernel {
- public:
-  using XlaOpKernel::XlaOpKernel;
-
-  void Compile(tensorflow::XlaOpKernelContext* context) override {
-    const xla::PrimitiveType from = context->input_xla_type(0);
-    xla::PrimitiveType to;
-    OP_REQUIRES_OK(context, tensorflow::DataTypeToPrimitiveType(context->expected_output_dtype(0), &to));
-    XlaOp x = context->Input(0);
-    if (IsNibble(from)) x = Value(xla::ConvertElementType(x, xla::U8), from == xla::S4);
-    if (!IsNibble(to)) return context->SetOutput(0, xla::ConvertElementType(x, to));
-    const XlaOp byte = xla::ConvertElementType(x, xla::U8);
-    context->SetOutput(0, xla::ConvertElementType(xla::And(byte, xla::ScalarLike(byte, 15)), to));
-  }
-
- private:
-  static XlaOp Value(XlaOp byte, bool is_signed) {
-    if (!is_signed) return xla::And(byte, xla::ScalarLike(byte, 15));
-    const XlaOp high = xla::BitcastConvertType(xla::ShiftLeft(byte, xla::ScalarLike(byte, 4)), xla::S8);
-    return xla::ShiftRightArithmetic(high, xla::ScalarLike(high, 4));
-  }
-};
-
 }  // namespace
 
 void AddNarrowCasts() {
   // TensorFlow has no casts of integers to them.
   const TypeSet floats = {tensorflow::DT_HALF, tensorflow::DT_BFLOAT16, tensorflow::DT_FLOAT, tensorflow::DT_DOUBLE};
-  const TypeSet narrow = {tensorflow::DT_FLOAT8_E4M3FN, tensorflow::DT_FLOAT8_E5M2}, nibbles = {tensorflow::DT_INT4, tensorflow::DT_UINT4};
+  const TypeSet narrow = {tensorflow::DT_FLOAT8_E4M3FN, tensorflow::DT_FLOAT8_E5M2};
   AddTypes<NarrowFloatCastKernel>("Cast", {{"SrcT", narrow}});
   AddTypes<NarrowFloatCastKernel>("Cast", {{"SrcT", floats}, {"DstT", narrow}});
-  const TypeSet integers = {tensorflow::DT_INT8,  tensorflow::DT_INT16,  tensorflow::DT_INT32,  tensorflow::DT_INT64,
-                            tensorflow::DT_UINT8, tensorflow::DT_UINT16, tensorflow::DT_UINT32, tensorflow::DT_UINT64};
-  TypeSet all = integers;
-  all.insert(nibbles.begin(), nibbles.end());
-  AddTypes<NibbleCastKernel>("Cast", {{"SrcT", nibbles}, {"DstT", all}});
-  AddTypes<NibbleCastKernel>("Cast", {{"SrcT", integers}, {"DstT", nibbles}});
 }
 
 }  // namespace tfvk::plugin

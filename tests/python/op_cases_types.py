@@ -268,13 +268,6 @@ def _narrow_types():
         yield OpCase(f"gathers and broadcasts of {name}", lambda x: wide([tf.gather(x, [3, 0, 0], axis=0), tf.gather(x, [1, 4], axis=2),
                                                                           R.Gather(params=x, indices=[[2], [1]]), tf.broadcast_to(x, [2, 4, 3, 5])]), (table,),
                      gradient=False)  # fmt: skip
-    for nibble, low in ((tf.dtypes.experimental.int4, -8), (tf.dtypes.experimental.uint4, 0)):
-        codes = given(np.arange(low, low + 16).astype(nibble.as_numpy_dtype))
-        yield OpCase(f"Cast from {nibble.name}", lambda x: [tf.cast(x, t) for t in (*INTEGERS, "int32")], (codes,), gradient=False)
-        yield OpCase(f"Cast to {nibble.name}", lambda x, t=nibble: [tf.cast(tf.cast(x, t), tf.int16), tf.cast(tf.cast(tf.cast(x, t), tf.int8), tf.int32)],
-                     (whole(99, low=-300, high=300),), (*INTEGERS, "int32"), gradient=False)  # fmt: skip
-        yield OpCase(f"Fill of {nibble.name}", lambda x: tf.cast(tf.fill([2, 3], x), tf.int8), (given(np.array(low + 5).astype(nibble.as_numpy_dtype)),),
-                     gradient=False)  # fmt: skip
 
 
 TYPE_CASES = [*_matrices(), *_tridiagonals(), *_patches(), *_pools(), *_convolutions(), *_single(), *_speech(), *_boxes(), *_narrow_types()]
