@@ -49,7 +49,8 @@ Value ElementEmitter::Element(ir::Value value, const Position& at) {
 Value ElementEmitter::Emit(const ir::Node& node, const Position& at) {
   if (node.op == Op::kIota) {
     const kernels::Index index = positions_.In(node.type().shape, at);
-    return Rounded(e_.b().Convert(index[node.attr<ir::DimsAttr>().dims[0]], kernels::ComputeType(node.type().dtype)), node.type().dtype);
+    const Value number = index[node.attr<ir::DimsAttr>().dims[0]];
+    return kernels::ConvertElement(e_, number.dtype(), node.type().dtype, number);
   }
   if (node.op == Op::kDimensionSize) return e_.b().Convert(e_.SizeOf(node.operand_type(0).shape[node.attr<ir::DimsAttr>().dims[0]]), DType::kS32);
   if (!IsElementwise(node.op)) return Movement(node, at);

@@ -38,7 +38,8 @@ std::string Difference::ToText() const {
   return text;
 }
 
-Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor) {
+Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor,
+                   const std::vector<double>& slack) {
   const size_t size = ByteSize(type.dtype);
   Difference result;
   result.elements = ElementCount(type.shape);
@@ -56,6 +57,7 @@ Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expec
     if (IsFloat(type.dtype)) {
       matches = (std::isnan(want) && std::isnan(got)) || want == got || (std::isfinite(want) && error <= tolerance * (std::abs(want) + scale));
     }
+    if (!slack.empty()) matches = matches || std::isinf(slack[i]) || error <= slack[i];
     if (std::isfinite(error)) {
       result.max_absolute = std::max(result.max_absolute, error);
       if (want != 0) result.max_relative = std::max(result.max_relative, error / std::abs(want));

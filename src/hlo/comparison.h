@@ -21,9 +21,11 @@ struct Difference {
 };
 
 // Elements of bools and integers match when they are equal. Floats match when |actual - expected| <= tolerance * (|expected| + the root mean square of the
-// finite expected elements / 4, or `floor` if that is more), NaN matches NaN, infinities match themselves. Throws Error(kInvalidArgument) when the sizes in
+// finite expected elements / 4, or `floor` if that is more), NaN matches NaN, infinities match themselves. With `slack`, an element also matches when it is off
+// by no more than the slack of its place, and any other where that is infinite. Throws Error(kInvalidArgument) when the sizes in
 // bytes are not the type's.
-Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor = 0);
+Difference Compare(const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& actual, double tolerance, double floor = 0,
+                   const std::vector<double>& slack = {});
 
 // The relative tolerance for results that were computed from values of this dtype.
 double ToleranceOf(DType dtype);

@@ -5,6 +5,7 @@
 #include "hlo/expand_fft.h"
 #include "hlo/flatten_conditionals.h"
 #include "hlo/inline_maps.h"
+#include "hlo/keep_apart.h"
 #include "hlo/random_state.h"
 #include "hlo/split_complex.h"
 #include "hlo/static_shapes.h"
@@ -132,25 +133,6 @@ void BroadcastScalarOperands(xla::HloModule& module) {
         xla::HloInstruction* whole = computation->AddInstruction(xla::HloInstruction::CreateBroadcast(shape, operand, {}));
         ThrowIfError(instruction->ReplaceOperandWithDifferentShape(i, whole), "XLA passes");
       }
-    }
-  }
-}
-
-// XLA's simplifier makes one of two in a row, and a wrong one: of bitcasts that both change the elements' size, and of dynamic slices where a start is out of
-// range, as it adds the starts before they are clamped.
-bool AreMergedWrongly(const xla::HloInstruction& outer, const xla::HloInstruction& inner) {
-  const auto changes_size = [](const xla::HloInstruction& i) { return i.shape().dimensions() != i.operand(0)->shape().dimensions(); };
-  if (outer.opcode() != inner.opcode()) return false;
-  return outer.opcode() == xla::HloOpcode::kDynamicSlice || (outer.opcode() == xla::HloOpcode::kBitcastConvert && changes_size(outer) && changes_size(inner));
-}
-
-void KeepApart(xla::HloModule& module) {
-  for (xla::HloComputation* computation : module.MakeNonfusionComputations()) {
-    for (xla::HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
-      if (instruction->operand_count() == 0 || !AreMergedWrongly(*instruction, *instruction->operand(0))) continue;
-      xla::HloInstruction* inner = instruction->mutable_operand(0);
-      xla::HloInstruction* barrier = computation->AddInstruction(xla::HloInstruction::CreateUnary(inner->shape(), xla::HloOpcode::kOptimizationBarrier, inner));
-      ThrowIfError(instruction->ReplaceOperandWith(0, barrier), "XLA passes");
     }
   }
 }

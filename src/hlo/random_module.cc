@@ -86,6 +86,7 @@ RandomValue RandomModuleWriter::Constant(const std::string& type, double value) 
   if (type == "pred") text = value > 0 ? "true" : "false";
   if (IsComplexType(type)) text = "(" + text + ", 0.5)";
   if (std::isinf(value)) text = value > 0 ? "inf" : "-inf";
+  infinities_ = infinities_ || std::isinf(value);
   return Add(type, {}, "constant(" + text + ")", true, 0, std::isinf(value) ? 4 : std::abs(value) + 1);
 }
 

@@ -11,6 +11,6 @@ namespace tfvk::hlo {
 std::string RandomModule(uint64_t seed);
 
 // For Compare (comparison.h): what may be left of numbers that cancel.
-inline constexpr double kRandomModuleFloor = 1e-2;
+inline constexpr double kRandomModuleFloor = 5e-2;
 
 }  // namespace tfvk::hlo

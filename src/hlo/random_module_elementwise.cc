@@ -195,10 +195,10 @@ void RandomModuleWriter::AddMap() {
 void RandomModuleWriter::AddFourier() {
   const RandomValue* found = Find([](const RandomValue& v) { return (IsComplexType(v.type) || v.type == "f32") && !v.shape.empty() && CountOf(v.shape) > 0; });
   if (found == nullptr || !MayRound(*found, 4)) return;
-  const RandomValue x = *found;
-  const int64_t rank = static_cast<int64_t>(x.shape.size()), count = std::min<int64_t>(Between(1, 3), rank);
-  Dimensions length(x.shape.end() - count, x.shape.end()), shape = x.shape;
+  const int64_t rank = static_cast<int64_t>(found->shape.size()), count = std::min<int64_t>(Between(1, 3), rank);
+  Dimensions length(found->shape.end() - count, found->shape.end()), shape = found->shape;
   if (CountOf(length) > 500) return;
+  const RandomValue x = Finite(*found);  // what an infinity becomes depends on the algorithm
   std::string type = OneIn(2) ? "FFT" : "IFFT";
   if (!IsComplexType(x.type)) {
     type = "RFFT";
@@ -206,6 +206,22 @@ void RandomModuleWriter::AddFourier() {
   }
   const double growth = type == "IFFT" ? 1 : static_cast<double>(CountOf(length));
   Add("c64", shape, "fft(" + x.name + "), fft_type=" + type + ", fft_length=" + Braces(length), false, x.roundings + 4, x.magnitude * growth);
+}
+
+RandomValue RandomModuleWriter::Finite(RandomValue x) {
+  if (!infinities_) return x;
+  const auto is_finite = [&](const std::string& name) { return Add("pred", x.shape, "is-finite(" + name + ")", true, 0, 4); };
+  RandomValue finite;
+  if (IsComplexType(x.type)) {
+    const RandomValue re = Add("f32", x.shape, "real(" + x.name + ")", x.exact, x.roundings, x.magnitude);
+    const RandomValue im = Add("f32", x.shape, "imag(" + x.name + ")", x.exact, x.roundings, x.magnitude);
+    const RandomValue both[2] = {is_finite(re.name), is_finite(im.name)};
+    finite = Add("pred", x.shape, "and(" + both[0].name + ", " + both[1].name + ")", true, 0, 4);
+  } else {
+    finite = is_finite(x.name);
+  }
+  const RandomValue one = Spread(Constant(x.type, 1), x.shape);
+  return Move(x, x.shape, "select(" + finite.name + ", " + x.name + ", " + one.name + ")");
 }
 
 void RandomModuleWriter::AddWhile() {

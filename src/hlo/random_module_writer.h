@@ -65,7 +65,8 @@ class RandomModuleWriter {
   // A fresh array, by iota or constant or of a value of the same shape.
   RandomValue Source(const std::string& type, const Dimensions& shape);
   RandomValue Same(const RandomValue& like);
-  RandomValue Small(RandomValue x);  // integers, their remainders of 4
+  RandomValue Small(RandomValue x);   // integers, their remainders of 4
+  RandomValue Finite(RandomValue x);  // 1 for infinities and NaN
   RandomValue Indices(const Dimensions& shape, int64_t limit);
   // tanh where elements may have become large.
   void Tame(RandomValue value);
@@ -116,7 +117,8 @@ class RandomModuleWriter {
   std::vector<RandomValue> values_;
   std::set<std::string> combiners_;
   std::string computations_, lines_;
-  bool special_ = false;  // NaN, infinities and extremes among the inputs, and no rounding at all
+  bool special_ = false;     // NaN, infinities and extremes among the inputs, and no rounding at all
+  bool infinities_ = false;  // among the constants
   int next_ = 0;
 };
 

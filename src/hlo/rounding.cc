@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "hlo/element_numbers.h"
@@ -48,6 +49,16 @@ std::vector<std::vector<uint8_t>> Perturb(const std::vector<ir::TensorType>& typ
   return inputs;
 }
 
+std::set<size_t> ParametersReadAsBits(const ir::Graph& graph) {
+  std::set<size_t> numbers;
+  for (size_t i = 0; i < graph.parameters().size(); ++i) {
+    for (const auto& node : graph.nodes()) {
+      if (node->op == ir::Op::kBitcastConvert && node->operands[0].node == graph.parameters()[i]) numbers.insert(i);
+    }
+  }
+  return numbers;
+}
+
 void Movement::Add(const Difference& difference) {
   largest_.max_absolute = std::max(largest_.max_absolute, difference.max_absolute);
   largest_.rms = std::max(largest_.rms, difference.rms);
@@ -62,6 +73,17 @@ bool Movement::Covers(const Difference& difference) const {
 std::string Movement::ToText() const {
   return fmt::format("rounding moves it by up to {:.3g}, root mean square {:.3g}, {} elements infinite or NaN", largest_.max_absolute, largest_.rms,
                      largest_.not_finite);
+}
+
+void Widen(std::vector<double>& slack, const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& moved) {
+  const size_t size = ByteSize(type.dtype);
+  slack.resize(expected.size() / size);
+  for (size_t i = 0; i < slack.size(); ++i) {
+    const double from = LoadNumber(type.dtype, &expected[i * size]), to = LoadNumber(type.dtype, &moved[i * size]);
+    if (from == to || (std::isnan(from) && std::isnan(to))) continue;
+    const bool both = std::isfinite(from) && std::isfinite(to);
+    slack[i] = std::max(slack[i], both ? Movement::kFactor * std::abs(to - from) : std::numeric_limits<double>::infinity());
+  }
 }
 
 }  // namespace tfvk::hlo

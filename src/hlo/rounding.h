@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ std::vector<std::vector<uint8_t>> Perturb(const std::vector<ir::TensorType>& typ
 
 // Half a unit in the last place of 1 in the least precise float dtype of the graph: 2^-24 for fp32 alone.
 double UnitRoundoff(const ir::Graph& graph);
+
+// The parameters whose bits the graph reads as another type: to move these moves more than rounding does.
+std::set<size_t> ParametersReadAsBits(const ir::Graph& graph);
 
 // How far an output moved, of all the perturbations that were added.
 class Movement {
@@ -34,5 +38,9 @@ class Movement {
  private:
   Difference largest_;
 };
+
+// Makes the slack of Compare at least kFactor times what each element moved by, and infinite where only one of the two is a finite number. Where Covers takes
+// an output as a whole, this leaves a fault no more room than the element itself has.
+void Widen(std::vector<double>& slack, const ir::TensorType& type, const std::vector<uint8_t>& expected, const std::vector<uint8_t>& moved);
 
 }  // namespace tfvk::hlo

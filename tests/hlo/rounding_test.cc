@@ -72,5 +72,32 @@ TEST(Rounding, CoversWhatItSawAndNoMore) {
   EXPECT_FALSE(movement.Covers(Of(expected, off)));
 }
 
+TEST(Rounding, SlackIsOfEachElement) {
+  const ir::TensorType type{DType::kF32, {4}};
+  const std::vector<float> expected = {1, 1, 1, 1};
+  std::vector<double> slack;
+  Widen(slack, type, BytesOf(expected), BytesOf({1, 1.01F, 1, 1}));
+  Widen(slack, type, BytesOf(expected), BytesOf({1, 1.001F, 1, std::numeric_limits<float>::infinity()}));
+  const auto mismatches = [&](const std::vector<float>& actual) { return Compare(type, BytesOf(expected), BytesOf(actual), 1e-4, 0, slack).mismatches; };
+  EXPECT_EQ(mismatches({1, 0.97F, 1, std::nanf("")}), 0);
+  EXPECT_EQ(mismatches({1, 0.95F, 1, 1}), 1);
+  EXPECT_EQ(mismatches({1.03F, 1, 1, 1}), 1);
+  EXPECT_EQ(mismatches({1, 1, std::nanf(""), 1}), 1);
+}
+
+TEST(Rounding, SlackOfABoolIsThatItChanged) {
+  const ir::TensorType type{DType::kBool, {2}};
+  std::vector<double> slack;
+  Widen(slack, type, {0, 0}, {1, 0});
+  EXPECT_EQ(Compare(type, {0, 0}, {1, 0}, 0, 0, slack).mismatches, 0);
+  EXPECT_EQ(Compare(type, {0, 0}, {0, 1}, 0, 0, slack).mismatches, 1);
+}
+
+TEST(Rounding, ParametersReadAsBits) {
+  const auto graph = Import(*ModuleFromText(
+      "HloModule m\nENTRY e {\n x = f32[2] parameter(0)\n y = f32[2] parameter(1)\n b = s32[2] bitcast-convert(y)\n ROOT r = (f32[2], s32[2]) tuple(x, b)\n}"));
+  EXPECT_EQ(ParametersReadAsBits(*graph), (std::set<size_t>{1}));
+}
+
 }  // namespace
 }  // namespace tfvk::hlo
