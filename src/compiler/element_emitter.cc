@@ -54,8 +54,8 @@ Value ElementEmitter::Emit(const ir::Node& node, const Position& at) {
   }
   if (node.op == Op::kDimensionSize) return e_.b().Convert(e_.SizeOf(node.operand_type(0).shape[node.attr<ir::DimsAttr>().dims[0]]), DType::kS32);
   if (!IsElementwise(node.op)) return Movement(node, at);
-  if (node.op == Op::kBitcastConvert && ReadsBits(node)) return MemoryAs(node.type().dtype, node.operands[0], at);
   if (node.op == Op::kBitcastConvert && BitSize(node.type().dtype) != BitSize(node.operand_type(0).dtype)) return WidthChangingBitcast(node, at);
+  if (node.op == Op::kBitcastConvert && ReadsBits(node)) return MemoryAs(node.type().dtype, node.operands[0], at);
   return Elementwise(node, at);
 }
 
@@ -71,8 +71,8 @@ Value ElementEmitter::Elementwise(const ir::Node& node, const Position& at) {
 // Elements of 16-bit floats travel as f32, which a NaN of theirs need not survive bit for bit: where memory holds the bits, they are taken from there.
 bool ElementEmitter::ReadsBits(const ir::Node& node) const {
   const ir::Value operand = node.operands[0];
-  return IsFloat(operand.type().dtype) && BitSize(operand.type().dtype) == 16 && BitSize(node.type().dtype) == 16 && operands_.count(operand) > 0 &&
-         members_.count(operand.node) == 0 && bound_.count(operand) == 0;
+  return IsFloat(operand.type().dtype) && BitSize(operand.type().dtype) == 16 && operands_.count(operand) > 0 && members_.count(operand.node) == 0 &&
+         bound_.count(operand) == 0;
 }
 
 Value ElementEmitter::MemoryAs(DType dtype, ir::Value value, const Position& at) {
@@ -82,6 +82,12 @@ Value ElementEmitter::MemoryAs(DType dtype, ir::Value value, const Position& at)
 
 Value ElementEmitter::Rounded(Value v, DType dtype) { return kernels::RoundTo(e_, dtype, v); }
 
+Value ElementEmitter::OperandBits(const ir::Node& node, const kernels::Index& index) {
+  const ir::Value operand = node.operands[0];
+  if (ReadsBits(node)) return e_.b().Convert(MemoryAs(DType::kU16, operand, Positions::Of(operand.type().shape, index)), DType::kU32);
+  return kernels::ElementBits(e_, operand.type().dtype, this->At(operand, index));
+}
+
 // One element becomes several narrower ones along a new last dimension (little end first), or several become one.
 Value ElementEmitter::WidthChangingBitcast(const ir::Node& node, const Position& at) {
   const ir::TensorType &from = node.operand_type(0), &to = node.type();
@@ -90,7 +96,7 @@ Value ElementEmitter::WidthChangingBitcast(const ir::Node& node, const Position&
   if (BitSize(from.dtype) > BitSize(to.dtype)) {
     const Value part = index.back();
     index.pop_back();
-    const Value bits = kernels::ElementBits(e_, from.dtype, this->At(node.operands[0], index));
+    const Value bits = OperandBits(node, index);
     const Value shift = b.Convert(part * BitSize(to.dtype), bits.dtype());
     return kernels::ElementFromBits(e_, to.dtype, LowBits(b.Convert(bits >> shift, DType::kU32), BitSize(to.dtype)));
   }
@@ -99,7 +105,7 @@ Value ElementEmitter::WidthChangingBitcast(const ir::Node& node, const Position&
   for (int part = 0; part < BitSize(to.dtype) / BitSize(from.dtype); ++part) {
     kernels::Index place = index;
     place.push_back(b.U32(static_cast<uint32_t>(part)));
-    bits = bits | (b.Convert(kernels::ElementBits(e_, from.dtype, this->At(node.operands[0], place)), wide) << int64_t{part * BitSize(from.dtype)});
+    bits = bits | (b.Convert(OperandBits(node, place), wide) << int64_t{part * BitSize(from.dtype)});
   }
   return kernels::ElementFromBits(e_, to.dtype, bits);
 }

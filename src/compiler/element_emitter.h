@@ -39,6 +39,7 @@ class ElementEmitter {
   spirv::Value Elementwise(const ir::Node& node, const Position& at);
   bool ReadsBits(const ir::Node& node) const;  // a bitcast-convert whose operand lies in memory and would change on its way through f32
   spirv::Value MemoryAs(DType dtype, ir::Value value, const Position& at);
+  spirv::Value OperandBits(const ir::Node& node, const kernels::Index& index);  // of a bitcast-convert
   spirv::Value WidthChangingBitcast(const ir::Node& node, const Position& at);
   // element_movement.cc
   spirv::Value Movement(const ir::Node& node, const Position& at);

@@ -135,7 +135,9 @@ class Reference {
                  : agrees ? "ROUNDING,"
                           : "WRONG,",
                  difference.ToText());
-      if (!equal && !movements_.empty()) fmt::print("    {}\n", movements_[i].ToText());
+      if (equal || movements_.empty()) continue;
+      fmt::print("    {}, {} elements differ by more than their own movement allows\n", movements_[i].ToText(),
+                 CompareOutput(i, actual[i], slacks_[i]).mismatches);
     }
     return all;
   }
