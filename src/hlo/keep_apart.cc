@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
 #include "hlo/status.h"
+#include "xla/hlo/ir/hlo_casting_utils.h"
 #include "xla/hlo/ir/hlo_computation.h"
 #include "xla/hlo/ir/hlo_instruction.h"
+#include "xla/hlo/ir/hlo_instructions.h"
 #include "xla/hlo/ir/hlo_module.h"
 #include "xla/primitive_util.h"
 
@@ -15,10 +18,8 @@ namespace {
 using xla::HloInstruction;
 using xla::HloOpcode;
 
-void HideOperand(HloInstruction* instruction, int64_t operand) {
-  HloInstruction* hidden = instruction->mutable_operand(operand);
-  HloInstruction* barrier = instruction->parent()->AddInstruction(HloInstruction::CreateUnary(hidden->shape(), HloOpcode::kOptimizationBarrier, hidden));
-  ThrowIfError(instruction->ReplaceOperandWith(operand, barrier), "XLA passes");
+HloInstruction* Barrier(HloInstruction* hidden) {
+  return hidden->parent()->AddInstruction(HloInstruction::CreateUnary(hidden->shape(), HloOpcode::kOptimizationBarrier, hidden));
 }
 
 bool IsDynamicSlice(const HloInstruction* instruction) { return instruction->opcode() == HloOpcode::kDynamicSlice; }
@@ -42,7 +43,9 @@ void KeepApart(xla::HloComputation* computation, Predicate is_one) {
   const bool inner = computation != computation->parent()->entry_computation();
   for (HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
     const bool is_this = is_one(instruction);
-    if (is_this && after.count(instruction->operand(0)) != 0) HideOperand(instruction, 0);
+    if (is_this && after.count(instruction->operand(0)) != 0) {
+      ThrowIfError(instruction->ReplaceOperandWith(0, Barrier(instruction->mutable_operand(0))), "XLA passes");
+    }
     const bool holds_one = std::any_of(instruction->called_computations().begin(), instruction->called_computations().end(),
                                        [&](const xla::HloComputation* called) { return HasAny(called, is_one); });
     const bool depends =
@@ -52,9 +55,27 @@ void KeepApart(xla::HloComputation* computation, Predicate is_one) {
   }
 }
 
-bool IsSquareOfSignedIntegers(const HloInstruction* instruction) {
-  return instruction->opcode() == HloOpcode::kMultiply && instruction->operand(0) == instruction->operand(1) &&
-         xla::primitive_util::IsSignedIntegralType(instruction->shape().element_type());
+// Signed integers that the simplifier never takes for negative, though a result that overflows is.
+bool IsTakenForPositive(const HloInstruction* instruction) {
+  if (!instruction->shape().IsArray() || !xla::primitive_util::IsSignedIntegralType(instruction->shape().element_type())) return false;
+  switch (instruction->opcode()) {
+    case HloOpcode::kAbs:
+      return true;
+    case HloOpcode::kMultiply:
+      return instruction->operand(0) == instruction->operand(1);
+    case HloOpcode::kIota: {
+      const int bits = xla::primitive_util::BitWidth(instruction->shape().element_type());
+      return bits < 64 && instruction->shape().dimensions(xla::Cast<xla::HloIotaInstruction>(instruction)->iota_dimension()) > int64_t{1} << (bits - 1);
+    }
+    default:
+      return false;
+  }
+}
+
+void HideResult(HloInstruction* instruction) {
+  const std::vector<HloInstruction*> users = instruction->users();
+  HloInstruction* barrier = Barrier(instruction);
+  for (HloInstruction* user : users) ThrowIfError(instruction->ReplaceUseWith(user, barrier), "XLA passes");
 }
 
 }  // namespace
@@ -64,7 +85,7 @@ void KeepApart(xla::HloModule& module) {
     KeepApart(computation, IsDynamicSlice);
     KeepApart(computation, ChangesElementSize);
     for (HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
-      if (IsSquareOfSignedIntegers(instruction)) HideOperand(instruction, 1);
+      if (IsTakenForPositive(instruction)) HideResult(instruction);
     }
   }
 }

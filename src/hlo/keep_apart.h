@@ -10,7 +10,7 @@ namespace tfvk::hlo {
 // Makes the simplifier leave alone
 // - bitcasts in a row that change the elements' size: it makes one of two, of the wrong shape;
 // - dynamic slices in a row: it adds their starts before they are clamped;
-// - squares of signed integers: it takes them for positive, which those that overflow are not.
+// - squares and magnitudes of signed integers, and iotas longer than their type counts: it takes them for positive, which those that overflow are not.
 // The first two also where other instructions lie between that it might remove: copies, loops of one step, transpositions.
 void KeepApart(xla::HloModule& module);
 
