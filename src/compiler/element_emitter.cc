@@ -70,12 +70,13 @@ Value ElementEmitter::Elementwise(const ir::Node& node, const Position& at) {
 
 // Elements of 16-bit floats travel as f32, which a NaN of theirs need not survive bit for bit: where memory holds the bits, they are taken from there.
 bool ElementEmitter::ReadsBits(const ir::Node& node) const {
-  const ir::Value operand = node.operands[0];
+  const ir::Value operand = Base(node.operands[0]);
   return IsFloat(operand.type().dtype) && BitSize(operand.type().dtype) == 16 && operands_.count(operand) > 0 && members_.count(operand.node) == 0 &&
          bound_.count(operand) == 0;
 }
 
 Value ElementEmitter::MemoryAs(DType dtype, ir::Value value, const Position& at) {
+  value = Base(value);
   const Position place = value.type().shape.empty() ? Position{} : at;
   return e_.Read({kernels::Tensor::Role::kOperand, operands_.at(value), dtype, place.shape}, place.index);
 }
