@@ -57,7 +57,7 @@ class FromIndicesKernel : public SizedKernel {
       return absl::OkStatus();
     }
     Tensor padded_indices;
-    TF_RETURN_IF_ERROR(PadRows(context, indices, padded, 0xffffffff, &padded_indices));
+    TF_RETURN_IF_ERROR(PadRowsWith(context, indices, padded, 0xffffffff, &padded_indices));
     CsrTypes types = {{tensorflow::DT_INT32, TensorShape({shape.row_pointers()})},
                       {tensorflow::DT_INT32, TensorShape({padded})},
                       {tensorflow::DT_INT64, TensorShape({shape.batches})}};

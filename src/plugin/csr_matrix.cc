@@ -48,7 +48,7 @@ int64_t PaddedSize(int64_t n) {
   return size;
 }
 
-absl::Status PadRows(OpKernelContext* context, const Tensor& tensor, int64_t rows, uint32_t pattern, Tensor* padded) {
+absl::Status PadRowsWith(OpKernelContext* context, const Tensor& tensor, int64_t rows, uint32_t pattern, Tensor* padded) {
   if (tensor.dim_size(0) == rows) {
     *padded = tensor;
     return absl::OkStatus();
@@ -89,8 +89,8 @@ absl::Status PartsOf(OpKernelContext* context, const CSRSparseMatrix& matrix, Cs
   }
   parts->padded = PaddedSize(parts->elements);
   parts->row_pointers = matrix.row_pointers();
-  TF_RETURN_IF_ERROR(PadRows(context, matrix.col_indices(), parts->padded, 0, &parts->columns));
-  return PadRows(context, matrix.values(), parts->padded, 0, &parts->values);
+  TF_RETURN_IF_ERROR(PadRowsWith(context, matrix.col_indices(), parts->padded, 0, &parts->columns));
+  return PadRowsWith(context, matrix.values(), parts->padded, 0, &parts->values);
 }
 
 absl::Status RunCsrProgram(OpKernelContext* context, const std::string& name, const std::vector<const Tensor*>& inputs, const CsrTypes& types,

@@ -40,7 +40,7 @@ absl::Status PartsOf(tensorflow::OpKernelContext* context, const tensorflow::CSR
 // The smallest power of two that is not less than n.
 int64_t PaddedSize(int64_t n);
 // The tensor with as many rows, which `pattern` fills, as there must be; itself where there are.
-absl::Status PadRows(tensorflow::OpKernelContext* context, const tensorflow::Tensor& tensor, int64_t rows, uint32_t pattern, tensorflow::Tensor* padded);
+absl::Status PadRowsWith(tensorflow::OpKernelContext* context, const tensorflow::Tensor& tensor, int64_t rows, uint32_t pattern, tensorflow::Tensor* padded);
 // The first rows of a padded tensor. Shares its memory where little of it is kept in vain.
 absl::Status FirstRows(tensorflow::OpKernelContext* context, const tensorflow::Tensor& padded, int64_t rows, tensorflow::Tensor* first);
 
