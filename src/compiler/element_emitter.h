@@ -51,8 +51,10 @@ class ElementEmitter {
   spirv::Value DynamicSlice(const ir::Node& node, const kernels::Index& index);
   spirv::Value DynamicUpdateSlice(const ir::Node& node, const Position& at);
   spirv::Value Gather(const ir::Node& node, const kernels::Index& index);
-  // A start index as u32, moved into [0, size - slice].
+  // A start index moved into [0, size - slice], as u32, or as u64 where the size needs it.
   spirv::Value ClampedStart(spirv::Value start, const Size& size, const Size& slice);
+  // An index of a slice in the whole.
+  spirv::Value Shifted(spirv::Value index, spirv::Value start);
   spirv::Value At(ir::Value value, const kernels::Index& index) { return Element(value, Positions::Of(value.type().shape, index)); }
   spirv::Value Choose(spirv::Value condition, const std::function<spirv::Value()>& then, const std::function<spirv::Value()>& otherwise, DType dtype);
 

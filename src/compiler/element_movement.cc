@@ -111,13 +111,15 @@ Value ElementEmitter::Concatenate(const ir::Node& node, const Index& index, size
 
 Value ElementEmitter::ClampedStart(Value start, const Size& size, const Size& slice) {
   spirv::Builder& b = e_.b();
-  const Value last = e_.SizeOf(size) - e_.SizeOf(slice);
-  if (last.constant() && *last.constant() == 0) return b.U32(0);
   const DType dtype = start.dtype();
-  const Value zero = b.Constant(dtype, int64_t{0});
-  if (IsSigned(dtype)) start = b.Select(start < zero, zero, start);
-  const Value limit = b.Convert(last, dtype);
-  return b.Convert(b.Select(start > limit, limit, start), DType::kU32);
+  const bool known = size.is_static() && slice.is_static();
+  const DType result = known && size.value > int64_t{0xffffffff} ? DType::kU64 : DType::kU32;
+  if (known && size.value == slice.value) return b.Constant(result, int64_t{0});
+  if (IsSigned(dtype)) start = b.Select(start < 0, b.Constant(dtype, int64_t{0}), start);
+  const int64_t largest = BitSize(dtype) == 64 ? INT64_MAX : (int64_t{1} << (BitSize(dtype) - (IsSigned(dtype) ? 1 : 0))) - 1;
+  if (known && size.value - slice.value > largest) return b.Convert(start, result);
+  const Value limit = known ? b.Constant(dtype, size.value - slice.value) : b.Convert(e_.SizeOf(size) - e_.SizeOf(slice), dtype);
+  return b.Convert(b.Select(start > limit, limit, start), result);
 }
 
 Value ClampStart(ElementEmitter& elements, Value start, const Size& size, const Size& slice) { return elements.ClampedStart(start, size, slice); }
@@ -126,7 +128,7 @@ Value ElementEmitter::DynamicSlice(const ir::Node& node, const Index& index) {
   const Shape &from = node.operands[0].type().shape, &to = node.type().shape;
   Index moved;
   for (size_t d = 0; d < index.size(); ++d) {
-    moved.push_back(from[d] == to[d] ? index[d] : index[d] + ClampedStart(Scalar(node.operands[1 + d]), from[d], to[d]));
+    moved.push_back(from[d] == to[d] ? index[d] : Shifted(index[d], ClampedStart(Scalar(node.operands[1 + d]), from[d], to[d])));
   }
   return this->At(node.operands[0], moved);
 }
@@ -143,11 +145,13 @@ Value ElementEmitter::DynamicUpdateSlice(const ir::Node& node, const Position& a
       continue;
     }
     moved.push_back(index[d] - ClampedStart(Scalar(node.operands[2 + d]), whole[d], part[d]));
-    inside = inside && (moved.back() < e_.SizeOf(part[d]));
+    inside = inside && (moved.back() < e_.b().Convert(e_.SizeOf(part[d]), moved.back().dtype()));
   }
   return Choose(
       inside, [&] { return this->At(update, moved); }, [&] { return Element(node.operands[0], at); }, node.type().dtype);
 }
+
+Value ElementEmitter::Shifted(Value index, Value start) { return e_.b().Convert(index, start.dtype()) + start; }
 
 Value ElementEmitter::Gather(const ir::Node& node, const Index& index) {
   const auto& gather = node.attr<ir::GatherAttr>();
@@ -169,7 +173,7 @@ Value ElementEmitter::Gather(const ir::Node& node, const Index& index) {
     const int64_t d = gather.start_index_map[k];
     Index at = batch;
     if (has_vector) at.insert(at.begin() + gather.index_vector_dim, e_.b().U32(static_cast<uint32_t>(k)));
-    from[d] = from[d] + ClampedStart(this->At(starts, at), shape[d], Size(gather.slice_sizes[d]));
+    from[d] = Shifted(from[d], ClampedStart(this->At(starts, at), shape[d], Size(gather.slice_sizes[d])));
   }
   return this->At(operand, from);
 }

@@ -11,10 +11,24 @@ namespace tfvk::compiler {
 using kernels::Emitter;
 using kernels::Index;
 
+namespace {
+
+void RequireIndexable(const ir::Node& node) {
+  for (const Size& size : node.type().shape) {
+    if (size.is_static() && size.value > int64_t{0xffffffff}) {
+      Fail(ErrorCode::kUnimplemented, "[Compiler] {} updates a tensor with a dimension of {} elements, more than 32 bits count ({})", ir::Name(node.op), size.value,
+           node.origin);
+    }
+  }
+}
+
+}  // namespace
+
 kernels::KernelSequence LowerScatter(const LoweringInput& input) {
   const ir::Node& scatter = *input.fusion.hero();
   const auto& attr = scatter.attr<ir::ScatterAttr>();
   const size_t n = scatter.operands.size() / 2;
+  RequireIndexable(scatter);
   kernels::ScatterSpec spec;
   spec.name = KernelName(input.fusion);
   spec.input = scatter.type().shape;
@@ -42,6 +56,7 @@ kernels::KernelSequence LowerInPlaceUpdate(const LoweringInput& input) {
   const ir::Node& node = *input.fusion.hero();
   const Shape &whole = node.type().shape, &part = node.operand_type(1).shape;
   const int64_t rank = static_cast<int64_t>(whole.size());
+  RequireIndexable(node);
   kernels::ScatterSpec spec;
   spec.name = KernelName(input.fusion);
   spec.input = whole;

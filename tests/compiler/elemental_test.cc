@@ -3,6 +3,7 @@
 
 #include "compiler/describe.h"
 #include "compiler/program_runner.h"
+#include "device_fixture.h"
 
 namespace tfvk::compiler {
 namespace {
@@ -73,6 +74,21 @@ TEST(Elemental, Gather) {
   return %2, %4
 }
 )");
+}
+
+// Starts and elements of tensors that 32 bits do not count; what comes out is tested where there is the memory (test_large_tensors.py).
+TEST(Elemental, MovementsInDimensionsBeyond32BitsCompile) {
+  const auto graph = Parse(R"(graph "wide" symbols=0 {
+  %0 = parameter() dims=[0] : f32[5000000000]
+  %1 = parameter() dims=[1] : s64[3,1]
+  %2 = parameter() dims=[2] : s32[]
+  %3 = gather(%0, %1) offset_dims=[] collapsed_slice_dims=[0] start_index_map=[0] slice_sizes=[1] index_vector_dim=1 indices_sorted=false : f32[3]
+  %4 = dynamic_slice(%0, %2) dims=[16] : f32[16]
+  return %3, %4
+}
+)");
+  const program::Program program = Compile(*graph, testing::Limits());
+  for (const kernels::Kernel& kernel : program.kernels) EXPECT_EQ(tfvk::testing::Validate(kernel.module), "") << kernel.module.name;
 }
 
 TEST(Elemental, EveryDTypeGoesThrough) {
