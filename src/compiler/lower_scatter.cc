@@ -16,8 +16,8 @@ namespace {
 void RequireIndexable(const ir::Node& node) {
   for (const Size& size : node.type().shape) {
     if (size.is_static() && size.value > int64_t{0xffffffff}) {
-      Fail(ErrorCode::kUnimplemented, "[Compiler] {} updates a tensor with a dimension of {} elements, more than 32 bits count ({})", ir::Name(node.op), size.value,
-           node.origin);
+      Fail(ErrorCode::kUnimplemented, "[Compiler] {} updates a tensor with a dimension of {} elements, more than 32 bits count ({})", ir::Name(node.op),
+           size.value, node.origin);
     }
   }
 }

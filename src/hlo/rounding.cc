@@ -41,8 +41,9 @@ std::vector<std::vector<uint8_t>> Perturb(const std::vector<ir::TensorType>& typ
   for (size_t i = 0; i < inputs.size(); ++i) {
     const DType dtype = types[i].dtype;
     if (!IsFloat(dtype)) continue;
+    const double range = std::max(unit, 2 * UnitRoundoffOf(dtype));  // what moves by less is rounded back
     for (size_t at = 0; at < inputs[i].size(); at += ByteSize(dtype)) {
-      const double u = (static_cast<double>(random() >> 11) * 0x1p-52 - 1) * unit;
+      const double u = (static_cast<double>(random() >> 11) * 0x1p-52 - 1) * range;
       StoreNumber(dtype, LoadNumber(dtype, &inputs[i][at]) * (1 + u), &inputs[i][at]);
     }
   }

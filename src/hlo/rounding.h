@@ -13,8 +13,8 @@
 
 namespace tfvk::hlo {
 
-// Floats times 1 + u, u uniform in [-unit, unit]; infinities, NaN and other types as they are. `unit` is a rounding's largest relative error, so the inputs
-// stand for numbers that the same module would have rounded to the given ones.
+// Floats times 1 + u, u uniform in [-unit, unit], or in what takes their own dtype to a neighbour where that is more; infinities, NaN and other types as they
+// are. `unit` is a rounding's largest relative error, so the inputs stand for numbers that the same module would have rounded to the given ones.
 std::vector<std::vector<uint8_t>> Perturb(const std::vector<ir::TensorType>& types, std::vector<std::vector<uint8_t>> inputs, double unit, uint64_t seed);
 
 // Half a unit in the last place of 1 in the least precise float dtype of the graph: 2^-24 for fp32 alone.

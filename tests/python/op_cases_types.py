@@ -102,9 +102,13 @@ def _pools():
                      lambda x, g, o=o, p=pooled: R.MaxPoolGradGrad(**(p(x) | {"grad": g}), **o), (whole(1, 11, 10, 2, high=3), real(1, 11, 10, 2)), FLOATS,
                      gradient=False)  # fmt: skip
         volume = {"ksize": [1, size, 2, size, 1], "strides": [1, stride, 1, stride, 1], "padding": padding}
+
+        def largest(x, o):  # MaxPool3D itself has no double
+            return tf.cast(tf.nn.max_pool3d(tf.cast(x, tf.float32), **o), x.dtype)
+
         yield OpCase(
             f"MaxPool3DGradGrad {size} {padding}",
-            _on_cpu_as(tf.float32, lambda x, o=volume: R.MaxPool3DGradGrad(orig_input=x, orig_output=tf.nn.max_pool3d(x, **o), grad=2 * x, **o)),
+            _on_cpu_as(tf.float32, lambda x, o=volume: R.MaxPool3DGradGrad(orig_input=x, orig_output=largest(x, o), grad=2 * x, **o)),
             (spread(1, 9, 4, 10, 2),),
             FLOATS,
             gradient=False,
