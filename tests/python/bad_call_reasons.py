@@ -11,6 +11,7 @@ ENDS_THE_PROCESS = (
     r"XlaDynamicSlice: .*",
     r"XlaSvd: .*",
     r"MaxPoolGradWithArgmax: input 2: (too large|negative) numbers",
+    r"_FusedConv2D: input [15]: no rows",
 )
 
 # The device gives results where the CPU has an error.
@@ -20,6 +21,9 @@ GIVES_RESULTS = {
     r"(SparseSoftmaxCrossEntropyWithLogits|ReverseSequence|SparseToDense|Bincount|DenseBincount): .*": GPU_RULE,
     r"(TruncateDiv|TruncateMod): input 1: .*": "divisors are data on the device: as on CUDA, a quotient by zero is a number",
     r"(TanhGrad|SigmoidGrad): input [01]: a scalar": "a scalar is broadcast",
+    r"ScatterNdNonAliasingAdd: input 1: .*": GPU_RULE,
+    r"ScatterNdNonAliasingAdd: input 2: a scalar": "a scalar is broadcast",
+    r"_FusedConv2D: num_args .*": "there are as many as come in",
     r"FakeQuantWithMinMaxArgsGradient: input [01]: a scalar": "a scalar is broadcast",
     r"MatrixBandPart: input [12]: too large numbers": "tf2xla takes a band wider than the matrix for the whole matrix",
     r"(MaxPool|AvgPool)\w*: (input 2: too large numbers|strides larger|ksize larger)": "one window is left, whatever the size of the batch's",
@@ -39,7 +43,7 @@ OTHER_CLASS = {
     r"(Conv2D|Dilation2D|ExtractImagePatches|ExtractVolumePatches): (strides|dilations|rates) .*": SHAPE_FUNCTION,
     r"Conv2DBackpropInput: input 1: no rows": "the CPU's library for matrix products has an internal error",
     r"(RGBToHSV|HSVToRGB): input 0: a column less": SHAPE_FUNCTION,
-    r"Conv: groups .*": SHAPE_FUNCTION,
+    r"(Conv: groups|_FusedConv2D: strides) .*": SHAPE_FUNCTION,
 }
 
 # The same class in other words, beside those of the shape functions, which name the op and its inputs' shapes.
@@ -52,4 +56,5 @@ OTHER_WORDS = {
     r"(UnsortedSegment\w+|SparseToDense|TensorScatter\w+|Bincount|DenseBincount|DynamicStitch): .*": BRIDGE,
     r"(Conv\w*|MaxPool\w*|AvgPool\w*|FusedBatchNormGrad\w*|LRN|LRNGrad|Resize\w+|DataFormatVecPermute|FakeQuant\w+): .*": BRIDGE,
     r"StatelessRandomGammaV3: .*": "both say that the counter is too short",
+    r"_FusedConv2D: input [2-5]: .*": "both say that the argument is no vector; the CPU's kernel names it",
 }

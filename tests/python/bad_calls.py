@@ -46,6 +46,8 @@ class _Collector:
         op_type = op_type.decode() if isinstance(op_type, bytes) else op_type
         if graph is not None or op_def_registry.get(op_type) is None or not _is_simple(op_type, inputs, outputs):
             return
+        if any("float8" in t.dtype.name for t in inputs):  # TensorFlow makes no such constants but on the CPU
+            return
         calls = self.calls.setdefault(op_type, [])
         if len(calls) < self.calls_per_op and sum(t.shape.num_elements() for t in inputs) < 5000:
             arrays = tuple(t.numpy() for t in inputs)
@@ -60,7 +62,8 @@ def collect(cases, inputs_of, run, calls_per_op=2):
     op_callbacks.add_op_callback(collector)
     try:
         for case in cases:
-            if not case.compiled_reference:
+            # Sparse matrices are variants, which no call here can change; TensorFlow's CPU divides by zero at the product of an empty one without oneDNN.
+            if not case.compiled_reference and not case.name.startswith("CSR"):
                 dtype = case.dtypes[0]
                 run(case.function, *inputs_of(case, dtype), "/CPU:0", case.gradient and not tf.as_dtype(dtype).is_integer)
     finally:

@@ -76,11 +76,14 @@ def _products():
     for output in ({"transpose_output": True}, {"conjugate_output": True}, {"transpose_output": True, "conjugate_output": True}):
         product = lambda x, y, output=output: S.sparse_matrix_mat_mul(matrix(x)._matrix, y, **output)  # noqa: E731
         yield OpCase(f"CSR matmul {' '.join(output)}", product, (compound(2, 4, 6), compound(2, 6, 5)), COMPLEX, gradient=False)
-    yield OpCase("CSR matmul of a vector", lambda x, y: S.matmul(matrix(x), y), (real(40, 30), real(30, 1)))
+    yield OpCase("CSR matmul of a vector", lambda x, y: S.matmul(matrix(x), y), (real(40, 30), real(30, 1)), REALS)
     yield OpCase("CSR matmul long", lambda x, y: S.matmul(matrix(x), y), (real(100, 80), real(80, 33)), REALS, tolerance=4)
     yield OpCase("CSR matmul without elements", lambda x, y: S.matmul(matrix(x, 100), y), (real(4, 6), real(6, 3)), gradient=False)
     yield OpCase("CSR matmul without rows", lambda x, y: S.matmul(matrix(x[:0]), y), (real(4, 6), real(6, 3)), gradient=False)
     yield OpCase("CSR sparse matmul long", lambda x, y: parts(S.matmul(matrix(x), matrix(y))), (real(60, 50), real(50, 70)), REALS, gradient=False, tolerance=4)
+    yield OpCase("CSR sparse matmul to dense", lambda x, y: S.matmul(matrix(x), matrix(y)).to_dense(), (real(6, 5), real(5, 4)), REALS)
+    some = lambda x: tf.sparse.from_dense(tf.where(x > 0.3, x, tf.zeros_like(x)))  # noqa: E731
+    yield OpCase("CSR of a sparse tensor to dense", lambda x: S.CSRSparseMatrix(some(x)).to_dense(), (real(6, 5),), REALS)
     for left, right in ((1, 3), (3, 1), (2, 2)):
         one = lambda x, y: parts(S.matmul(matrix(x), matrix(y), transpose_b=True))  # noqa: E731
         yield OpCase(f"CSR sparse matmul of {left} by {right}", one, (real(left, 4, 6), real(right, 5, 6)), gradient=False)

@@ -178,6 +178,7 @@ def _filled_rows():
     for rows in (0, 1, 5):
         none = given(np.zeros([0, 2], np.int64))
         yield OpCase(f"SparseFillEmptyRows of none in {rows}", lambda v, i, n=rows: fill(v, i, [n, 4]), (whole(1), none), gradient=False)
+        yield OpCase(f"RaggedFillEmptyRows' values in {rows}", lambda v, i, n=rows: ragged(v, i, n)[1], (real(1), none))
         yield OpCase(f"RaggedFillEmptyRows of none in {rows}", lambda v, i, n=rows: ragged(v, i, n), (whole(1), none), gradient=False)
     for name in ("Sparse", "Ragged"):
         op = getattr(R, f"{name}FillEmptyRowsGrad")
@@ -192,7 +193,7 @@ def _filled_rows():
 
     def filled(v, default, i):
         x, is_empty = tf.sparse.fill_empty_rows(tf.SparseTensor(i, v, [12, 4]), tf.reduce_sum(default))
-        return [x.values * np.arange(x.values.shape[0], dtype=np.float32), tf.cast(is_empty, tf.float32)]
+        return [x.values * tf.cast(tf.range(tf.size(x.values)), x.values.dtype), tf.cast(is_empty, tf.float32)]
 
     yield OpCase("gradient of sparse.fill_empty_rows", filled, (real(9), real(1), _rows(9, [12, 4])))
 

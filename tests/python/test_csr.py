@@ -116,6 +116,17 @@ def test_softmax_gradient_through_the_tape(rng):
     np.testing.assert_allclose(tape.gradient(loss, x), s * (g - (g * s).sum(-1, keepdims=True)), atol=1e-12)
 
 
+def test_sum_gradient_through_the_tape(rng):
+    x, y = (tf.constant(numbers(rng, (6, 5), "float64")) for _ in range(2))
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        total = S.sparse_matrix_add(matrix(x)._matrix, matrix(y)._matrix, tf.constant(2.0, tf.float64), tf.constant(3.0, tf.float64))
+        loss = tf.reduce_sum(R.CSRSparseMatrixToDense(sparse_input=total, type=tf.float64) * tf.range(5, dtype=tf.float64))
+    gradients = tape.gradient(loss, [x, y])
+    for gradient, scale, of in zip(gradients, (2.0, 3.0), (x, y)):
+        np.testing.assert_allclose(gradient, scale * np.arange(5.0) * (of.numpy() != 0), atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_matrices_move_between_devices(rng, device, dtype):
     x = numbers(rng, (3, 4, 6), dtype)
