@@ -124,6 +124,11 @@ void RegisterContainerOps(const KnownKernels& known) {
     if (definition.op() == "OptionalHasValue") definition.add_host_memory_arg("has_value");
     RegisterKernel<ContainerKernel>(std::move(definition));
   }
+  // TensorFlow's kernel for any device writes the answer where the host may not write.
+  KernelDef closed = Definition("QueueIsClosedV2");
+  closed.add_host_memory_arg("handle");
+  closed.add_host_memory_arg("is_closed");
+  RegisterKernel<ContainerKernel>(std::move(closed));
   KernelDef zeros = Definition("ZerosLike"), sum = Definition("AddN"), conjugate = Definition("Conj");
   SetConstraintTypes(zeros, "T", {tensorflow::DT_VARIANT});
   SetConstraintTypes(sum, "T", {tensorflow::DT_VARIANT});
