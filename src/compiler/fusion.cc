@@ -115,7 +115,7 @@ class Former {
   };
 
   // Compares the cost of computing the node in each of its users with that of writing it once and reading it back.
-  bool IsWorthRepeating(const Node& node, const Demand& demand, const std::map<int, Access>& with) {
+  bool IsWorthRepeating(const Node& node, const Demand& demand, const std::map<int, Access>& with) const {
     const Value value{const_cast<Node*>(&node), 0};
     double evaluations = 0;
     for (const auto& [f, access] : with) evaluations += access.EvaluationsOf(value);
@@ -135,7 +135,7 @@ class Former {
 
   // The traffic of writing the node: a launch that reads the sources, or the epilogue of the launch that makes the last one. That one need not be written
   // then, if nothing else leads to it.
-  double StoringBytes(const Node& node, const Demand& demand, const Chain& chain) {
+  double StoringBytes(const Node& node, const Demand& demand, const Chain& chain) const {
     double bytes = EstimatedBytes(node.type()) + kLaunchBytes;
     Value last;
     for (Value source : chain.sources) {
@@ -143,7 +143,7 @@ class Former {
       if (source.node->op != Op::kParameter) last = source;
     }
     if (!last.node || !HasEpilogue(*last.node) || SpaceOf(last.type()) != SpaceOf(node.type())) return bytes;
-    if (demands_[last.node].memory || !demands_[last.node].fusions.empty()) return bytes;
+    if (demands_.count(last.node) != 0) return bytes;
     const auto leads_elsewhere = [&](int f) {
       for (const auto& [read, contexts] : fusions_[f].access.reads) {
         if (read.node != &node && IsUndecided(*read.node) && ChainOf(*read.node).sources.count(last)) return true;
@@ -155,10 +155,15 @@ class Former {
   }
 
   // Whether a node that a launch reads may yet be computed in it.
-  bool IsUndecided(const Node& node) { return IsElemental(node) && !demands_[&node].memory; }
+  bool IsUndecided(const Node& node) const { return IsElemental(node) && !NeedsMemory(node); }
+
+  bool NeedsMemory(const Node& node) const {
+    const auto demand = demands_.find(&node);
+    return demand != demands_.end() && demand->second.memory;
+  }
 
   // Bytes of the chain's sources that the launch would read because of it alone.
-  double NewBytes(const Fusion& fusion, const Node& node, const Chain& chain) {
+  double NewBytes(const Fusion& fusion, const Node& node, const Chain& chain) const {
     std::set<Value> missing;
     for (Value source : chain.sources) {
       if (!fusion.access.reads.count(source) && !fusion.access.emitted.count(source)) missing.insert(source);
@@ -174,7 +179,7 @@ class Former {
   }
 
   // Nodes of fewer elements, which are broadcast, are sources here: whether they come along is decided for themselves.
-  Chain ChainOf(const Node& node) {
+  Chain ChainOf(const Node& node) const {
     constexpr double kEnough = 1000;
     Chain chain;
     std::set<const Node*> seen = {&node};
@@ -188,7 +193,7 @@ class Former {
         const Node& source = *operand.node;
         if (IsTrivial(source)) continue;
         const bool along = IsElemental(source) && !IsInPlaceUpdate(source) && EstimatedCount(source.type().shape) >= EstimatedCount(node.type().shape);
-        if (!along || demands_[&source].memory) {
+        if (!along || NeedsMemory(source)) {
           chain.sources.insert(operand);
         } else if (seen.insert(&source).second) {
           left.push_back(&source);

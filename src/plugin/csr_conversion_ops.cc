@@ -48,7 +48,7 @@ class FromIndicesKernel : public SizedKernel {
   // `dense` is null where `values` are given. `*is_wrong` tells that there are wrong indices, and no output then.
   static absl::Status Convert(OpKernelContext* context, const CsrShape& shape, const Tensor& indices, const Tensor* dense, const Tensor* values,
                               bool* is_wrong) {
-    const int64_t n = indices.dim_size(0), padded = PaddedSize(n);
+    const int64_t n = indices.dim_size(0), padded = PaddedRows(n);
     const tensorflow::DataType dtype = (dense != nullptr ? dense : values)->dtype();
     CSRSparseMatrix matrix;
     if (n == 0) {

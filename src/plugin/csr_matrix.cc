@@ -42,12 +42,6 @@ std::string CsrShape::Name() const { return absl::StrCat(batches, "x", rows, "x"
 
 std::string CsrParts::Name() const { return absl::StrCat(shape.Name(), "/", padded); }
 
-int64_t PaddedSize(int64_t n) {
-  int64_t size = 1;
-  while (size < n) size *= 2;
-  return size;
-}
-
 absl::Status PadRowsWith(OpKernelContext* context, const Tensor& tensor, int64_t rows, uint32_t pattern, Tensor* padded) {
   if (tensor.dim_size(0) == rows) {
     *padded = tensor;
@@ -87,7 +81,7 @@ absl::Status PartsOf(OpKernelContext* context, const CSRSparseMatrix& matrix, Cs
     return absl::UnimplementedError(
         absl::StrCat("A sparse matrix of ", parts->shape.row_pointers(), " row pointers and ", parts->elements, " elements, more than programs count"));
   }
-  parts->padded = PaddedSize(parts->elements);
+  parts->padded = PaddedRows(parts->elements);
   parts->row_pointers = matrix.row_pointers();
   TF_RETURN_IF_ERROR(PadRowsWith(context, matrix.col_indices(), parts->padded, 0, &parts->columns));
   return PadRowsWith(context, matrix.values(), parts->padded, 0, &parts->values);

@@ -37,8 +37,6 @@ struct CsrParts {
 };
 absl::Status PartsOf(tensorflow::OpKernelContext* context, const tensorflow::CSRSparseMatrix& matrix, CsrParts* parts);
 
-// The smallest power of two that is not less than n.
-int64_t PaddedSize(int64_t n);
 // The tensor with as many rows, which `pattern` fills, as there must be; itself where there are.
 absl::Status PadRowsWith(tensorflow::OpKernelContext* context, const tensorflow::Tensor& tensor, int64_t rows, uint32_t pattern, tensorflow::Tensor* padded);
 // The first rows of a padded tensor. Shares its memory where little of it is kept in vain.

@@ -262,7 +262,7 @@ class CsrSparseMatMulKernel : public SizedKernel {
     if (products == 0) {
       TF_RETURN_IF_ERROR(MakeEmptyMatrix(context, dtype_, product, &result));
     } else {
-      TF_RETURN_IF_ERROR(Multiply(context, a_parts, b_parts, product, PaddedSize(products), &result));
+      TF_RETURN_IF_ERROR(Multiply(context, a_parts, b_parts, product, PaddedRows(products), &result));
     }
     SetMatrix(context, 0, std::move(result));
     return absl::OkStatus();

@@ -58,11 +58,17 @@ def _other_spellings():
             yield OpCase("Conv of volumes", lambda x, k: R.Conv(input=x, filter=k, strides=[1, 1, 2, 1, 1], padding="VALID"),
                          (real(1, 4, 5, 4, 2), real(2, 3, 2, 2, 3)), gradient=False)  # fmt: skip
     lists = lambda x: R.TensorListFromTensor(tensor=x, element_shape=[3])  # noqa: E731
-    yield OpCase("TensorListPushBackBatch TensorListConcatLists", lambda x: [
-        R.TensorListStack(input_handle=h, element_shape=[3], element_dtype=x.dtype) for h in (
-            R.TensorListPushBackBatch(input_handles=tf.stack([lists(x), lists(2 * x)]), tensor=x[:2])[1],
-            R.TensorListConcatLists(input_a=lists(x), input_b=lists(3 * x), element_dtype=x.dtype))],
-        (real(4, 3),), FLOATS + ("int64",), gradient=False)  # fmt: skip
+
+    def joined(x):
+        with tf.device("/CPU:0"):  # which alone stacks variants and takes them apart
+            both = tf.stack([lists(x), lists(2 * x)])
+        pushed = R.TensorListPushBackBatch(input_handles=both, tensor=x[:2])
+        with tf.device("/CPU:0"):
+            second = pushed[1]
+        concatenated = R.TensorListConcatLists(input_a=lists(x), input_b=lists(3 * x), element_dtype=x.dtype)
+        return [R.TensorListStack(input_handle=h, element_shape=[3], element_dtype=x.dtype) for h in (second, concatenated)]
+
+    yield OpCase("TensorListPushBackBatch TensorListConcatLists", joined, (real(4, 3),), FLOATS + ("int64",), gradient=False)
 
 
 def _quantized():
