@@ -1,9 +1,11 @@
 #include "compiler/compiler.h"
 
+#include <memory>
 #include <utility>
 
 #include "compiler/block_compiler.h"
 #include "compiler/memory_plan.h"
+#include "compiler/narrow_products.h"
 #include "compiler/program_builder.h"
 #include "types/error.h"
 
@@ -24,7 +26,9 @@ program::TensorInfo InfoOf(const ir::TensorType& type, std::string name) { retur
 
 }  // namespace
 
-program::Program Compile(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options) {
+program::Program Compile(const ir::Graph& given, const kernels::DeviceLimits& limits, const CompileOptions& options) {
+  const std::unique_ptr<ir::Graph> narrowed = options.allow_tf32 && options.narrow_products ? NarrowProducts(given, limits) : nullptr;
+  const ir::Graph& graph = narrowed ? *narrowed : given;
   ProgramBuilder builder(limits, options);
   std::vector<BufferSlice> parameters;
   std::vector<Place> places;

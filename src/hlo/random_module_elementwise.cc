@@ -99,7 +99,7 @@ void RandomModuleWriter::AddCompare() {
   if (!b.exact) return;
   static const std::vector<std::string> kDirections = {"EQ", "NE", "LT", "LE", "GT", "GE"};
   const std::string direction = IsComplexType(a.type) ? (OneIn(2) ? "EQ" : "NE") : Pick(kDirections);
-  const bool ordered = IsFloatType(a.type) && NanSignsHold(a) && NanSignsHold(b);
+  const bool ordered = IsFloatType(a.type) && TotalOrderHolds(a) && TotalOrderHolds(b);
   const std::string order = ordered && OneIn(3) ? ", type=TOTALORDER" : "";
   Add("pred", a.shape, "compare(" + a.name + ", " + b.name + "), direction=" + direction + order, true, 0, 4);
 }

@@ -365,7 +365,7 @@ void RandomModuleWriter::AddSelectAndScatter() {
 // By the first operand, the others going along.
 void RandomModuleWriter::AddSort() {
   const RandomValue* found =
-      Find([&](const RandomValue& v) { return v.exact && !v.shape.empty() && !IsComplexType(v.type) && v.type != "pred" && NanSignsHold(v); });
+      Find([&](const RandomValue& v) { return v.exact && !v.shape.empty() && !IsComplexType(v.type) && v.type != "pred" && TotalOrderHolds(v); });
   if (found == nullptr) return;
   std::vector<RandomValue> operands = {*found};
   for (int64_t i = Below(3); i > 0; --i) operands.push_back(Source(Type(), operands[0].shape));

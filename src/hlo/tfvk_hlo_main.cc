@@ -1,12 +1,17 @@
 // tfvk-hlo: compiles HLO text files, runs them on a Vulkan device and on XLA's HloEvaluator, and compares.
+#include <fcntl.h>
 #include <fmt/color.h>
 #include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -14,10 +19,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "compiler/compiler.h"
 #include "compiler/fusion.h"
+#include "compiler/narrow_products.h"
 #include "hlo/comparison.h"
 #include "hlo/device_run.h"
 #include "hlo/evaluate.h"
@@ -45,9 +52,11 @@ struct Options {
   uint64_t seed = 1;
   int random = 0;          // modules to draw instead of reading files
   std::string keep = ".";  // where those that do not agree go
+  std::string modules;     // where the kernels' SPIR-V goes
   int repeat = 3;
   int rounding = 0;  // perturbations of the inputs
-  bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, tf32 = false, quiet = false, time = false;
+  bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, no_narrow = false, tf32 = false, quiet = false,
+       time = false;
   std::optional<double> tolerance;
 };
 
@@ -153,17 +162,30 @@ class Reference {
     return options_.random != 0 ? CompareOutput(i, actual, slacks_[i]).mismatches == 0 : movements_[i].Covers(difference);
   }
 
+  Bytes EvaluatePerturbed(int number) const {
+    Bytes inputs = Perturb(signature_.parameters, inputs_, unit_, options_.seed + number);
+    for (size_t kept : read_as_bits_) inputs[kept] = inputs_[kept];
+    return EvaluateOnHost(module_, inputs);
+  }
+
   void SeeMovements() {
     movements_.resize(expected_.size());
     slacks_.resize(expected_.size());
-    for (int k = 0; k < options_.rounding; ++k) {
-      Bytes inputs = Perturb(signature_.parameters, inputs_, unit_, options_.seed + k);
-      for (size_t kept : read_as_bits_) inputs[kept] = inputs_[kept];
-      const Bytes moved = EvaluateOnHost(module_, inputs);
-      for (size_t j = 0; j < moved.size(); ++j) {
-        movements_[j].Add(CompareOutput(j, moved[j]));
-        Widen(slacks_[j], signature_.outputs[j], expected_[j], moved[j]);
+    // A training step takes the evaluator a minute.
+    const int at_once = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    for (int begin = 0; begin < options_.rounding; begin += at_once) {
+      std::vector<std::future<Bytes>> evaluations;
+      for (int k = begin; k < std::min(begin + at_once, options_.rounding); ++k) {
+        evaluations.push_back(std::async(std::launch::async, [this, k] { return EvaluatePerturbed(k); }));
       }
+      for (auto& evaluation : evaluations) AddMovement(evaluation.get());
+    }
+  }
+
+  void AddMovement(const Bytes& moved) {
+    for (size_t j = 0; j < moved.size(); ++j) {
+      movements_[j].Add(CompareOutput(j, moved[j]));
+      Widen(slacks_[j], signature_.outputs[j], expected_[j], moved[j]);
     }
   }
 
@@ -179,8 +201,22 @@ class Reference {
   std::vector<std::vector<double>> slacks_;  // the same of each element
 };
 
+// Held while a process times a module: others that time at once would take its device away.
+class TimingLock {
+ public:
+  TimingLock() : file_(open((std::filesystem::temp_directory_path() / "tfvk-hlo.timing").c_str(), O_CREAT | O_RDWR, 0666)) { flock(file_, LOCK_EX); }
+  ~TimingLock() { close(file_); }
+  TimingLock(const TimingLock&) = delete;
+  TimingLock& operator=(const TimingLock&) = delete;
+
+ private:
+  int file_;
+};
+
 // The device's time of each launch of the fastest of five runs, the longest first; launches that overlap count in full.
 void PrintTimes(vulkan::Device& device, program::Executable& executable, const Bytes& inputs) {
+  RunOnDevice(device, executable, inputs, false);  // waits for the driver's compiler
+  const TimingLock lock;
   std::vector<vulkan::LaunchTiming> launches;
   double sum = 0, milliseconds = 0;
   for (int run = 0; run < 5; ++run) {
@@ -219,13 +255,27 @@ void PrintFusions(const ir::Graph& graph, const Options& options) {
   }
 }
 
+void WriteModules(const program::Program& program, const std::string& folder) {
+  for (size_t i = 0; i < program.kernels.size(); ++i) {
+    const spirv::Module& module = program.kernels[i].module;
+    std::ofstream file(fmt::format("{}/kernel{}.spv", folder, i), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(module.words.data()), static_cast<std::streamsize>(module.words.size() * sizeof(uint32_t)));
+  }
+}
+
 program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& graph, const Options& options) {
+  const kernels::DeviceLimits limits = program::LimitsOf(plan);
+  if (options.print_fusions) {
+    const auto narrowed = options.tf32 && !options.no_narrow ? compiler::NarrowProducts(graph, limits) : nullptr;
+    PrintFusions(narrowed ? *narrowed : graph, options);
+  }
   const Timer compile_time;
-  program::Program program = compiler::Compile(graph, program::LimitsOf(plan), {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse});
+  program::Program program = compiler::Compile(graph, limits, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow});
   if (options.random == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);
   if (options.print_program) fmt::print("{}", ToText(program));
+  if (!options.modules.empty()) WriteModules(program, options.modules);
   return program;
 }
 
@@ -261,7 +311,6 @@ bool RunModule(const std::string& text, const Options& options) {
   if (options.print_hlo) fmt::print("{}\n", ToText(*module));
   const std::unique_ptr<ir::Graph> graph = Import(*module);
   if (options.print_ir) fmt::print("{}\n", ir::ToText(*graph));
-  if (options.print_fusions) PrintFusions(*graph, options);
   ir::Verify(*graph);
   if (options.random == 0) fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
   if (IsSnapshot(options.device)) {
@@ -306,8 +355,10 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_flag("--ir", options.print_ir, "print the IR");
   app.add_flag("--fusions", options.print_fusions, "print what each launch computes and what it reads and writes");
   app.add_flag("--program", options.print_program, "print the Program");
+  app.add_option("--modules", options.modules, "a folder for the SPIR-V of the kernels, numbered as --program numbers them")->check(CLI::ExistingDirectory);
   app.add_flag("--time", options.time, "compare nothing; print what each launch takes on the device");
   app.add_flag("--no-fuse", options.no_fuse, "one kernel a node");
+  app.add_flag("--no-narrow", options.no_narrow, "with --tf32: fp32 operands are narrowed inside of each product");
   app.add_flag("--tf32", options.tf32, "let fp32 products lose bits as TF32 does");
   app.add_flag("-q,--quiet", options.quiet, "print only the outputs that differ");
 }

@@ -37,5 +37,6 @@ void AddMaxPoolGradGradTypes();
 void AddImagePatchTypes();
 void AddFusedConvolutionTypes();
 void AddNarrowCasts();
+void AddStridedAssigns();
 
 }  // namespace tfvk::plugin

@@ -58,6 +58,8 @@ absl::Status CpuKernel::Create(tensorflow::FunctionLibraryRuntime* runtime, tens
   return absl::OkStatus();
 }
 
+const std::string& CpuKernel::device_name() const { return cpu_->name(); }
+
 absl::Status CpuKernel::Run(tensorflow::OpKernelContext* context, std::vector<Tensor> inputs, std::vector<Tensor>* outputs) const {
   std::vector<tensorflow::TensorValue> values;
   for (Tensor& input : inputs) values.emplace_back(&input);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tensorflow/core/framework/op_kernel.h"
@@ -13,6 +14,9 @@ class CpuKernel {
   // The CPU kernel of this node; null and a status when there is none.
   static absl::Status Create(tensorflow::FunctionLibraryRuntime* runtime, tensorflow::ResourceMgr* resources, const tensorflow::NodeDef& node,
                              std::unique_ptr<CpuKernel>* kernel);
+
+  // The device that it runs on, as resources of that device name it.
+  const std::string& device_name() const;
 
   // Runs it on inputs in host memory; the outputs are in host memory. `context` gives the step, rendezvous and so on.
   absl::Status Run(tensorflow::OpKernelContext* context, std::vector<tensorflow::Tensor> inputs, std::vector<tensorflow::Tensor>* outputs) const;

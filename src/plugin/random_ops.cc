@@ -36,6 +36,7 @@ const std::set<std::string>& RandomOps() {
         "StatelessTruncatedNormalV2",
         "TruncatedNormal",
     };
+    made->insert(GeneratorOps().begin(), GeneratorOps().end());
     if (!ActiveBackend()->Supports(DType::kF64)) made->insert({"StatelessRandomGammaV2", "StatelessRandomGammaV3"});
     return made;
   }();
@@ -48,7 +49,11 @@ void RegisterRandomOps(const KnownKernels& known) {
     for (tensorflow::KernelDef kernel : known.cpu.at(op)) {
       kernel.set_device_type(DeviceType());
       kernel.set_priority(0);
-      RegisterHostOp(std::move(kernel), /*counted=*/true);
+      if (GeneratorOps().count(op) != 0) {
+        RegisterGeneratorOp(std::move(kernel));
+      } else {
+        RegisterHostOp(std::move(kernel), /*counted=*/true);
+      }
     }
   }
 }

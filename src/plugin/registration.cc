@@ -85,6 +85,7 @@ absl::Status RegisterKernels() {
   AddImagePatchTypes();
   AddFusedConvolutionTypes();
   AddNarrowCasts();
+  AddStridedAssigns();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

@@ -57,7 +57,8 @@ absl::Status CheckShapes(const tensorflow::NodeDef& node, const std::vector<XlaC
   }
   tensorflow::shape_inference::InferenceContext context(TF_GRAPH_DEF_VERSION, tensorflow::AttrSlice(node), op->op_def, shapes, values, {}, handles);
   TF_RETURN_IF_ERROR(context.construction_status());
-  return context.Run(op->shape_inference_fn);
+  TF_RETURN_IF_ERROR(context.Run(op->shape_inference_fn));
+  return CheckPoolGradientShapes(node, arguments);
 }
 
 }  // namespace tfvk::plugin

@@ -21,6 +21,7 @@ class OpCase:
     dtypes: tuple = ("float32",)
     gradient: bool = True
     tolerance: float = 1.0  # times TOLERANCE[dtype]
+    single_precision: bool = False  # TensorFlow's kernels compute in float32 in every dtype
     not_on_reference: str = ""  # why the case is skipped on the reference back end
     compiled_reference: bool = False  # TensorFlow's CPU kernels refuse the case: XLA compiles it for the CPU
 

@@ -74,7 +74,8 @@ def _projections():
             options = {"fill_mode": mode, "interpolation": interpolation}
             yield OpCase(f"ImageProjectiveTransformV2 {mode} {interpolation}",
                          lambda x, t, o=options: R.ImageProjectiveTransformV2(images=x, transforms=t, output_shape=[7, 9], **o),
-                         (real(3, 5, 6, 2), _transforms(3)), FLOAT_IMAGES, tolerance=3, gradient=interpolation == "NEAREST" and mode == "CONSTANT")  # fmt: skip
+                         (real(3, 5, 6, 2), _transforms(3)), FLOAT_IMAGES, tolerance=3, gradient=interpolation == "NEAREST" and mode == "CONSTANT",
+                         single_precision=interpolation == "BILINEAR")  # fmt: skip
             yield OpCase(f"ImageProjectiveTransformV3 {mode} {interpolation}",
                          lambda x, t, o=options: R.ImageProjectiveTransformV3(images=x, transforms=t, output_shape=[30, 40], fill_value=2.5, **o),
                          (whole(3, 4, 50, 1, high=100), shifts), ("uint8", "int32", "int64", "float32"), gradient=False)  # fmt: skip

@@ -49,6 +49,15 @@ def _slices():
     slices = {"begin": [1, 3], "end": [3, 1], "strides": [1, -1]}
     yield OpCase("ResourceStridedSliceAssign", _after(lambda h, v: R.ResourceStridedSliceAssign(ref=h, value=v, **slices)), (real(5, 4), real(2, 2)),
                  FLOATS + INTEGERS, gradient=False)  # fmt: skip
+    for name, begin, end, strides in (("apart", [0, 5], [7, 0], [3, -2]), ("backwards", [6, 1], [-8, 6], [-4, 4]), ("of nothing", [3, 2], [3, 5], [2, 2])):
+        rows, columns = len(range(*slice(begin[0], end[0], strides[0]).indices(7))), len(range(*slice(begin[1], end[1], strides[1]).indices(6)))
+        steps = {"begin": begin, "end": end, "strides": strides}
+        yield OpCase(f"ResourceStridedSliceAssign {name}", _after(lambda h, v, s=steps: R.ResourceStridedSliceAssign(ref=h, value=v, **s)),
+                     (real(7, 6), real(rows, columns)), FLOATS + INTEGERS, gradient=False)  # fmt: skip
+        yield OpCase(f"TensorStridedSliceUpdate {name}", lambda x, v, s=steps: R.TensorStridedSliceUpdate(input=x, value=v, **s),
+                     (real(7, 6), real(rows, columns)), FLOATS + COMPLEX)  # fmt: skip
+        yield OpCase(f"TensorStridedSliceUpdate {name} of integers", lambda x, v, s=steps: R.TensorStridedSliceUpdate(input=x, value=v, **s),
+                     (whole(7, 6), whole(rows, columns)), (*INTEGERS, "bool"), gradient=False)  # fmt: skip
     yield OpCase("ResourceStridedSliceAssign of a row", _after(lambda h, v: R.ResourceStridedSliceAssign(
         ref=h, value=v, begin=[2], end=[3], strides=[1], shrink_axis_mask=1)), (real(5, 4), real(4)), gradient=False)  # fmt: skip
     yield OpCase("AssignSubVariableOp", _after(lambda h, v: [R.AssignSubVariableOp(resource=h, value=v), R.AssignAddVariableOp(resource=h, value=2 * v)]),
@@ -71,31 +80,35 @@ def _slices():
 
 
 def _generators():
-    def drawn(draw):
+    def drawn(name, **options):
+        """Two draws, and the state after them."""
+
         def call(state):
-            variable = tf.Variable(state)
-            return draw(variable.handle)
+            variable = tf.Variable(state + 0)  # the CPU's binomial op loses the new state where the variable shares its memory
+            draws = [getattr(R, name)(resource=variable.handle, algorithm=PHILOX, shape=[2, 3], **options) for _ in range(2)]
+            return [*draws, variable.read_value()]
 
         return call
 
-    # What the device draws beside the first numbers is tf2xla's: it moves the state by as much as it used, TensorFlow's CPU kernels by a lot more.
     state = given(np.array([5, -3, 2**40], np.int64))
     for dtype in ("int32", "int64", "uint32", "uint64"):
         kind = tf.as_dtype(dtype)
-        yield OpCase(f"StatefulUniformFullInt {dtype}", drawn(lambda h, k=kind: R.StatefulUniformFullInt(resource=h, algorithm=PHILOX, shape=[2, 3], dtype=k)), (state,),
-                     gradient=False)  # fmt: skip
+        yield OpCase(f"StatefulUniformFullInt {dtype}", drawn("StatefulUniformFullInt", dtype=kind), (state,), gradient=False)
     for dtype in ("int32", "int64"):
+        low, high = tf.constant(3, dtype).numpy(), tf.constant(1000, dtype).numpy()
+        yield OpCase(f"StatefulUniformInt {dtype}", drawn("StatefulUniformInt", minval=low, maxval=high), (state,), gradient=False)
+    for dtype in FLOATS:
         kind = tf.as_dtype(dtype)
-        yield OpCase(f"StatefulUniformInt {dtype}", drawn(lambda h, k=kind: R.StatefulUniformInt(
-            resource=h, algorithm=PHILOX, shape=[9], minval=tf.constant(3, k), maxval=tf.constant(1000, k))), (state,), gradient=False)  # fmt: skip
+        for name in ("StatefulUniform", "StatefulStandardNormalV2", "StatefulTruncatedNormal"):
+            yield OpCase(f"{name} {dtype}", drawn(name, dtype=kind), (state,), gradient=False)
+    yield OpCase("StatefulRandomBinomial", drawn("StatefulRandomBinomial", counts=10.0, probs=0.5), (state,), gradient=False)
 
-    def in_range(h):
-        means = [
-            tf.reduce_mean(op(resource=h, algorithm=PHILOX, shape=[4000])) for op in (R.StatefulUniform, R.StatefulStandardNormalV2, R.StatefulTruncatedNormal)
-        ]
-        return [tf.abs(m - e) < 0.1 for m, e in zip(means, (0.5, 0.0, 0.0))]
+    def generator(state):
+        numbers = tf.random.Generator.from_state(state, alg=PHILOX)
+        step = tf.function(lambda: [numbers.normal([3]), numbers.uniform([2], maxval=100, dtype=tf.int32), numbers.binomial([2], counts=10.0, probs=0.5)])
+        return [*step(), *step(), numbers.state]
 
-    yield OpCase("StatefulUniform StatefulStandardNormalV2 StatefulTruncatedNormal", drawn(in_range), (state,), gradient=False)
+    yield OpCase("tf.random.Generator in a function", generator, (state,), gradient=False)
 
     def skipped(state):
         variable = tf.Variable(state)

@@ -59,7 +59,7 @@ def _initialized():
 def _slices():
     variable = v1.Variable(np.arange(20, dtype=np.float32).reshape(5, 4), use_resource=False)
     value = tf.constant([[1.0, 2.0], [3.0, 4.0]])
-    return tf.identity(apply_op("StridedSliceAssign", ref=variable._ref(), begin=[1, 3], end=[3, 1], strides=[1, -1], value=value, **dict.fromkeys(MASKS, 0)))
+    return tf.identity(apply_op("StridedSliceAssign", ref=variable._ref(), begin=[1, 3], end=[4, 1], strides=[2, -1], value=value, **dict.fromkeys(MASKS, 0)))
 
 
 def _without_values():
