@@ -18,6 +18,7 @@
 #include "plugin/recurrent_ops.h"
 #include "plugin/segment_hlo.h"
 #include "plugin/sized_kernel.h"
+#include "plugin/small_integer_ops.h"
 #include "plugin/sparse_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
@@ -98,6 +99,7 @@ absl::Status RegisterKernels() {
   RegisterTensorArrayOps();
   RegisterParallelConcatOps();
   RegisterInplaceOps();
+  RegisterSmallIntegerOps();
   RegisterCudnnRnnParamsSize(DeviceTypes());
   RegisterPlacementCounter();
   RunEagerOpsByTheirKernels();

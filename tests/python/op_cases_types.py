@@ -283,4 +283,17 @@ def _narrow_types():
                      gradient=False)  # fmt: skip
 
 
-TYPE_CASES = [*_matrices(), *_tridiagonals(), *_patches(), *_pools(), *_convolutions(), *_single(), *_speech(), *_boxes(), *_narrow_types()]
+def _small_integers():
+    numbers = given(np.array([-9, -8, -1, 0, 5, 7, 8, 15, 16, 255, 256], np.int64))
+    both = (tf.dtypes.experimental.int4, tf.dtypes.experimental.uint4)
+    wide = (tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32, tf.uint32, tf.int64, tf.uint64)
+    for small in both:
+        yield OpCase(f"Cast from {small.name}", lambda x, s=small: [tf.cast(tf.cast(x, s), t) for t in wide], (numbers,), gradient=False)
+        yield OpCase(f"Cast to {small.name}", lambda x, s=small: [tf.cast(tf.cast(tf.cast(x, t), s), tf.int64) for t in wide], (numbers,), gradient=False)
+        yield OpCase(f"Cast from {small.name} to the other", lambda x, s=small: [tf.cast(tf.cast(tf.cast(x, s), t), tf.int64) for t in both], (numbers,),
+                     gradient=False)  # fmt: skip
+        yield OpCase(f"Fill of {small.name}", lambda x, s=small: [tf.cast(R.Fill(dims=d, value=tf.cast(x[1], s)), tf.int64) for d in ([2, 3], [], [0, 4])], (numbers,),
+                     gradient=False)  # fmt: skip
+
+
+TYPE_CASES = [*_matrices(), *_tridiagonals(), *_patches(), *_pools(), *_convolutions(), *_single(), *_speech(), *_boxes(), *_narrow_types(), *_small_integers()]
