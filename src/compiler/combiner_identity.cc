@@ -10,16 +10,6 @@ namespace {
 
 using ir::Op;
 
-// The operation of a region that is one operation of its two parameters.
-const ir::Node* SingleOperation(const ir::Graph& region) {
-  if (region.parameters().size() != 2 || region.outputs.size() != 1) return nullptr;
-  const ir::Node* node = region.outputs[0].node;
-  if (node->operands.size() != 2) return nullptr;
-  const ir::Node *a = node->operands[0].node, *b = node->operands[1].node;
-  const ir::Node *p = region.parameters()[0], *q = region.parameters()[1];
-  return (a == p && b == q) || (a == q && b == p) ? node : nullptr;
-}
-
 bool IsFloatIdentity(Op op, double value) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   switch (op) {
@@ -60,6 +50,15 @@ bool IsIntegerIdentity(Op op, DType dtype, int64_t value) {
 }
 
 }  // namespace
+
+const ir::Node* SingleOperation(const ir::Graph& region) {
+  if (region.parameters().size() != 2 || region.outputs.size() != 1) return nullptr;
+  const ir::Node* node = region.outputs[0].node;
+  if (node->operands.size() != 2) return nullptr;
+  const ir::Node *a = node->operands[0].node, *b = node->operands[1].node;
+  const ir::Node *p = region.parameters()[0], *q = region.parameters()[1];
+  return (a == p && b == q) || (a == q && b == p) ? node : nullptr;
+}
 
 bool IsIdentityOf(const ir::Graph& region, ir::Value initial) {
   const ir::Node* operation = SingleOperation(region);

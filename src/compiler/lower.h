@@ -48,6 +48,8 @@ kernels::Body BodyOf(const LoweringInput& input, std::vector<ir::Value> values, 
 kernels::Initial InitialOf(const LoweringInput& input, std::vector<ir::Value> values);
 // A region of (accumulators..., values...) as a combiner of two tuples.
 kernels::Combiner CombinerOf(const ir::Graph& region);
+// The operation of a region that is one operation of its two parameters; null where it is not.
+const ir::Node* SingleOperation(const ir::Graph& region);
 // Whether `initial` is a constant that the region's operation leaves unchanged: 0 for add, 1 for multiply, the least value for maximum, ...
 bool IsIdentityOf(const ir::Graph& region, ir::Value initial);
 // The product of sizes; throws Error(kUnimplemented) when two factors are run-time sizes or one is multiplied by a number.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/access.h"
+#include "compiler/lower.h"
 #include "ir/copy.h"
 #include "ir/expression.h"
 
@@ -57,6 +58,23 @@ bool IsCandidate(const Node& node) {
 Value SourceOf(Value operand) {
   while (operand.node->op == Op::kReshape || operand.node->op == Op::kTranspose) operand = operand.node->operands[0];
   return operand;
+}
+
+bool IsSum(const Node& node) {
+  if (node.op != Op::kReduce || node.operands.size() != 2) return false;
+  const Node* operation = SingleOperation(*node.regions[0]);
+  return operation && operation->op == Op::kAdd && IsIdentityOf(*node.regions[0], node.operands[1]);
+}
+
+// Exponentials divided by their sums over rows: between 0 and 1, and in every row one is at least 1 / kMostInRow.
+bool IsSoftmax(Value value) {
+  constexpr double kMostInRow = 4096;
+  if (value.node->op != Op::kDivide || value.node->operands[0].node->op != Op::kExp) return false;
+  const Value exponentials = value.node->operands[0];
+  Value sum = value.node->operands[1];
+  while (sum.node->op == Op::kBroadcast || sum.node->op == Op::kReshape) sum = sum.node->operands[0];
+  return IsSum(*sum.node) && sum.node->operands[0] == exponentials &&
+         EstimatedCount(exponentials.type().shape) <= kMostInRow * EstimatedCount(sum.type().shape);
 }
 
 bool HasNarrowMatrices(const kernels::DeviceLimits& limits) {
@@ -121,6 +139,14 @@ class Narrower {
   // 2^exponent, which is a normal number.
   static Expression PowerOfTwo(const Expression& exponent) { return BitsToFloat(Apply(Op::kShiftLeft, exponent + 127.0, exponent.Number(23))); }
 
+  // Takes 1 to 2^14: no need to look for the largest element.
+  static constexpr int32_t kSoftmaxExponent = 14;
+  Expression Scalar(int32_t number) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&number);
+    auto content = std::make_shared<std::vector<uint8_t>>(bytes, bytes + sizeof number);
+    return {to_, to_.Add(Op::kConstant, {}, {{DType::kS32, {}}}, ir::ConstantAttr{std::move(content), true})};
+  }
+
   // The even exponent that takes the largest finite element to [2^13, 2^15), as far as 2^exponent is a normal number.
   static Expression ExponentOf(const Expression& x) {
     const Expression magnitude = Select(IsFinite(x), Abs(x), x.Number(0));
@@ -136,7 +162,8 @@ class Narrower {
   const Narrowed& Narrow(Value source) {
     const auto found = narrowed_.find(source);
     if (found != narrowed_.end()) return found->second;
-    const Expression x(to_, copy_.Of(source)), exponent = ExponentOf(x);
+    const Expression x(to_, copy_.Of(source));
+    const Expression exponent = IsSoftmax(source) ? Scalar(kSoftmaxExponent) : ExponentOf(x);
     const Expression scaled = x * PowerOfTwo(exponent).BroadcastTo(x.shape(), {});
     return narrowed_.emplace(source, Narrowed{Convert(scaled, DType::kF16).value(), exponent.value()}).first->second;
   }

@@ -108,6 +108,37 @@ TEST(NarrowProducts, KeepsTheRangeAndThePrecision) {
   }
 }
 
+TEST(NarrowProducts, ProbabilitiesNeedNoMaximum) {
+  const auto graph = Parse(R"(graph "attention" symbols=0 {
+  %0 = parameter() dims=[0] : f32[256,320]
+  %1 = parameter() dims=[1] : f32[320,192]
+  %2 = exponential(%0) : f32[256,320]
+  %3 = constant() splat<0> : f32[]
+  %4 = reduce(%2, %3) dims=[1] : f32[256] with 1
+    graph "sum" symbols=0 {
+      %0 = parameter() dims=[0] : f32[]
+      %1 = parameter() dims=[1] : f32[]
+      %2 = add(%0, %1) : f32[]
+      return %2
+    }
+  %5 = broadcast_in_dim(%4) dims=[0] : f32[256,320]
+  %6 = divide(%2, %5) : f32[256,320]
+  %7 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,192]
+  %8 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,192]
+  return %7, %8
+}
+)");
+  const auto narrowed = NarrowProducts(*graph, SmallDevice());
+  ASSERT_NE(narrowed, nullptr);
+  ir::Verify(*narrowed);
+  EXPECT_EQ(CountOf(*narrowed, ir::Op::kConvert, DType::kF16), 2);
+  EXPECT_EQ(CountOf(*narrowed, ir::Op::kReduce, DType::kF32), 2);  // the sum, and the largest of the right side
+  const auto arguments = testing::RandomArguments(*graph);
+  const auto expected = reference::Evaluate(*graph, arguments), actual = reference::Evaluate(*narrowed, arguments);
+  const auto magnitudes = reference::Evaluate(*graph, {arguments[0], Magnitudes(arguments)[1]});
+  EXPECT_LT(WorstError(actual[0], expected[0], magnitudes[0]), 0x1p-10);
+}
+
 TEST(NarrowProducts, OneHugeElementLeavesTheOthersInfinitiesAndNaNAlone) {
   const auto graph = Parse(kLayer);
   const auto narrowed = NarrowProducts(*graph, SmallDevice());
