@@ -92,3 +92,30 @@ def test_the_page_of_ops_names_what_is_registered(monkeypatch, not_on_reference)
         list_ops.main()  # exits with the ops that differ
     finally:
         sys.modules.pop("list_ops")
+
+
+STEP = """HloModule a_step_12, entry_computation_layout={()->f32[4]}
+
+ENTRY %main {
+  %x = f32[8,4]{1,0} parameter(0)
+  %labels = s32[8]{0} parameter(1)
+  %m = f32[4]{0} parameter(2)
+  %v = f32[4]{0} parameter(3), metadata={op_name="adam (second moment)"}
+  %step = s64[] parameter(4)
+  %seed = u32[2]{0} parameter(5)
+  %square = f32[4]{0} multiply(f32[4]{0} %m, f32[4]{0} %m)
+  %next = f32[4]{0} add(f32[4]{0} %v, f32[4]{0} %square)
+  %root = f32[4]{0} sqrt(f32[4]{0} %next)
+  ROOT %r = f32[4]{0} divide(%m, %root)
+}
+"""
+
+
+def test_inputs_of_a_step_suit_it(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import check_step_modules as tool
+
+    assert tool.directives(STEP) == ["// input 1: range 0 9", "// input 3: positive", "// input 4: range 1 9", "// input 5: bits"]
+    for name, text in (("00.a", STEP), ("01.a", STEP.replace("a_step_12", "a_step_13")), ("02.b", STEP.replace("f32[4]", "f32[5]"))):
+        (tmp_path / f"{name}.hlo.txt").write_text(text)
+    assert len(tool.different_modules([tmp_path])) == 2
