@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <numeric>
 #include <set>
 #include <vector>
 
@@ -66,15 +66,34 @@ bool IsSum(const Node& node) {
   return operation && operation->op == Op::kAdd && IsIdentityOf(*node.regions[0], node.operands[1]);
 }
 
+// Whether the value is the reduction with each element at all the places that it was reduced from.
+bool SpreadsBack(Value value, const Node& reduce) {
+  if (value.node->op != Op::kBroadcast) return false;
+  const Node* source = value.node->operands[0].node;
+  const std::vector<int64_t>& reduced = reduce.attr<ir::DimsAttr>().dims;
+  const Shape& whole = reduce.operand_type(0).shape;
+  std::vector<int64_t> kept, all(whole.size());
+  std::iota(all.begin(), all.end(), 0);
+  Shape with_ones = whole;
+  for (const int64_t d : all) {
+    const bool is_reduced = std::find(reduced.begin(), reduced.end(), d) != reduced.end();
+    if (is_reduced) with_ones[d] = 1;
+    if (!is_reduced) kept.push_back(d);
+  }
+  const std::vector<int64_t>& dims = value.node->attr<ir::DimsAttr>().dims;
+  if (source == &reduce) return dims == kept;
+  return source->op == Op::kReshape && source->operands[0].node == &reduce && source->type().shape == with_ones && dims == all;
+}
+
 // Exponentials divided by their sums over rows: between 0 and 1, and in every row one is at least 1 / kMostInRow.
 bool IsSoftmax(Value value) {
   constexpr double kMostInRow = 4096;
   if (value.node->op != Op::kDivide || value.node->operands[0].node->op != Op::kExp) return false;
   const Value exponentials = value.node->operands[0];
-  Value sum = value.node->operands[1];
-  while (sum.node->op == Op::kBroadcast || sum.node->op == Op::kReshape) sum = sum.node->operands[0];
-  return IsSum(*sum.node) && sum.node->operands[0] == exponentials &&
-         EstimatedCount(exponentials.type().shape) <= kMostInRow * EstimatedCount(sum.type().shape);
+  const Node* sum = value.node->operands[1].node;
+  while (sum->op == Op::kBroadcast || sum->op == Op::kReshape) sum = sum->operands[0].node;
+  return IsSum(*sum) && sum->operands[0] == exponentials && SpreadsBack(value.node->operands[1], *sum) &&
+         EstimatedCount(exponentials.type().shape) <= kMostInRow * EstimatedCount(sum->type().shape);
 }
 
 bool HasNarrowMatrices(const kernels::DeviceLimits& limits) {
@@ -171,8 +190,11 @@ class Narrower {
   // The operand, rearranged as it was.
   Value Operand(Value operand) {
     if (operand.node->op != Op::kReshape && operand.node->op != Op::kTranspose) return Narrow(operand).tensor;
+    const auto found = rearranged_.find(operand);
+    if (found != rearranged_.end()) return found->second;
     const Node& node = *operand.node;
-    return to_.Add(node.op, {Operand(node.operands[0])}, {{DType::kF16, node.type().shape}}, node.attributes, node.origin);
+    const Value from = Operand(node.operands[0]);
+    return rearranged_[operand] = to_.Add(node.op, {from}, {{DType::kF16, node.type().shape}}, node.attributes, node.origin);
   }
 
   Value Product(const Node& node) {
@@ -188,7 +210,9 @@ class Narrower {
 
   ir::Graph& to_;
   ir::GraphCopy copy_;
-  std::map<Value, Narrowed> narrowed_;  // by the source in the graph that is copied
+  // By the value of the graph that is copied.
+  std::map<Value, Narrowed> narrowed_;
+  std::map<Value, Value> rearranged_;
 };
 
 }  // namespace

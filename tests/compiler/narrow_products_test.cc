@@ -108,11 +108,12 @@ TEST(NarrowProducts, KeepsTheRangeAndThePrecision) {
   }
 }
 
-TEST(NarrowProducts, ProbabilitiesNeedNoMaximum) {
-  const auto graph = Parse(R"(graph "attention" symbols=0 {
-  %0 = parameter() dims=[0] : f32[256,320]
-  %1 = parameter() dims=[1] : f32[320,192]
-  %2 = exponential(%0) : f32[256,320]
+// Exponentials over sums of rows, spread along the dimensions `spread`.
+std::string Softmax(const std::string& spread) {
+  return With(R"(graph "attention" symbols=0 {
+  %0 = parameter() dims=[0] : f32[256,256]
+  %1 = parameter() dims=[1] : f32[256,256]
+  %2 = exponential(%0) : f32[256,256]
   %3 = constant() splat<0> : f32[]
   %4 = reduce(%2, %3) dims=[1] : f32[256] with 1
     graph "sum" symbols=0 {
@@ -121,13 +122,18 @@ TEST(NarrowProducts, ProbabilitiesNeedNoMaximum) {
       %2 = add(%0, %1) : f32[]
       return %2
     }
-  %5 = broadcast_in_dim(%4) dims=[0] : f32[256,320]
-  %6 = divide(%2, %5) : f32[256,320]
-  %7 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,192]
-  %8 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,192]
+  %5 = broadcast_in_dim(%4) dims=[SPREAD] : f32[256,256]
+  %6 = divide(%2, %5) : f32[256,256]
+  %7 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,256]
+  %8 = dot_general(%6, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=default : f32[256,256]
   return %7, %8
 }
-)");
+)",
+              "SPREAD", spread);
+}
+
+TEST(NarrowProducts, ProbabilitiesNeedNoMaximum) {
+  const auto graph = Parse(Softmax("0"));
   const auto narrowed = NarrowProducts(*graph, SmallDevice());
   ASSERT_NE(narrowed, nullptr);
   ir::Verify(*narrowed);
@@ -137,6 +143,12 @@ TEST(NarrowProducts, ProbabilitiesNeedNoMaximum) {
   const auto expected = reference::Evaluate(*graph, arguments), actual = reference::Evaluate(*narrowed, arguments);
   const auto magnitudes = reference::Evaluate(*graph, {arguments[0], Magnitudes(arguments)[1]});
   EXPECT_LT(WorstError(actual[0], expected[0], magnitudes[0]), 0x1p-10);
+}
+
+TEST(NarrowProducts, QuotientsByOtherRowsSumsAreNoProbabilities) {
+  const auto narrowed = NarrowProducts(*Parse(Softmax("1")), SmallDevice());
+  ASSERT_NE(narrowed, nullptr);
+  EXPECT_EQ(CountOf(*narrowed, ir::Op::kReduce, DType::kF32), 3);
 }
 
 TEST(NarrowProducts, OneHugeElementLeavesTheOthersInfinitiesAndNaNAlone) {
