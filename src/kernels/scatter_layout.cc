@@ -88,6 +88,8 @@ Value ScatterLayout::Slot(Emitter& e, Value update) const {
 }
 
 Index ScatterLayout::Target(Emitter& e, Value slot, Value element) const {
+  // Only read and written where there is a slot, but lavapipe 26.1 loads from an address that all invocations share whatever the conditions say.
+  slot = e.b().Select(slot == kNoSlot, e.b().U32(0), slot);
   if (!whole_slots_) return e.Delinearize(spec_.input, slot);
   const Index addressed = e.Delinearize(slots_, slot), inner = e.Delinearize(window_, element);
   Index target;

@@ -230,6 +230,27 @@ TEST(Scatter, AddsDuplicates) {
                          1e-4);
 }
 
+// All invocations of the kernel have one target: lavapipe 26.1 loads from it whatever the conditions say.
+TEST(Scatter, OneUpdateOutsideIsDropped) {
+  const auto graph = Parse(R"(graph "outside" symbols=0 {
+  %0 = parameter() dims=[0] : s32[1]
+  %1 = constant() splat<0> : s32[8]
+  %2 = constant() splat<1> : s32[1]
+  %3 = constant() splat<-1> : s32[1]
+  %4 = minimum(%0, %3) : s32[1]
+  %5 = scatter(%1, %4, %2) update_window_dims=[] inserted_window_dims=[0] scatter_dims_to_operand_dims=[0] index_vector_dim=1 indices_sorted=false unique_indices=false : s32[8] with 1
+    graph "sum" symbols=0 {
+      %0 = parameter() dims=[0] : s32[]
+      %1 = parameter() dims=[1] : s32[]
+      %2 = add(%0, %1) : s32[]
+      return %2
+    }
+  return %5, %4
+}
+)");
+  ExpectMatchesReference(*graph, testing::RandomArguments(*graph));
+}
+
 TEST(Sort, WithAnIotaOfIndices) {
   ExpectMatchesReference(R"(graph "sort" symbols=0 {
   %0 = parameter() dims=[0] : f32[3,70]
