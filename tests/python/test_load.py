@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import tensorflow as tf
 from load_tasks import tasks_of_thread
+from tensorflow.python.eager import context
 
 THREADS = 8
 SECONDS = float(os.environ.get("TFVK_LOAD_SECONDS", "20"))
@@ -116,7 +117,10 @@ class Load:
 
 
 @pytest.mark.timeout(2 * SECONDS + 300)
-def test_right_results_and_no_growth_under_load(device, tmp_path):
+def test_right_results_and_no_growth_under_load(device, tmp_path, monkeypatch):
+    # A checkpoint waits for the executors of all threads, and TensorFlow's iterators make one for each batch and delete it while it is waited for, on any
+    # device: "UnlockSlow is confused", once in some 50,000 calls. Nothing here runs asynchronously.
+    monkeypatch.setattr(context, "async_wait", lambda: None)
     first, *_, last = Load(device, tmp_path).run()
     calls = last.calls - first.calls
     assert calls > THREADS * PARTS, f"only {calls} calls in {SECONDS:g} s"
