@@ -1,4 +1,5 @@
-// ResourceStridedSliceAssign and TensorStridedSliceUpdate with steps of any size, where tf2xla has 1 and -1 only.
+// ResourceStridedSliceAssign and TensorStridedSliceUpdate with steps of any size and values that are broadcast, where tf2xla has steps of 1 and -1
+// and values of the slice's shape.
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "plugin/added_types.h"
 #include "plugin/platform.h"
+#include "tensorflow/compiler/tf2xla/lib/broadcast.h"
 #include "tensorflow/compiler/tf2xla/literal_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/core/util/strided_slice_op.h"
@@ -54,13 +56,25 @@ class StridedAssignKernel : public tensorflow::XlaOpKernel {
     Steps steps;
     TF_RETURN_IF_ERROR(Find(context, shape, &slice, &steps));
     XlaOp after = before;
-    if (slice.num_elements() != 0) after = Write(before, shape, xla::Rev(xla::Reshape(context->Input(4), steps.count), steps.reversed), steps);
+    if (slice.num_elements() != 0) {
+      TF_ASSIGN_OR_RETURN(const XlaOp value, Spread(context->Input(4), context->InputShape(4), slice));
+      after = Write(before, shape, xla::Rev(xla::Reshape(value, steps.count), steps.reversed), steps);
+    }
     if (!is_tensor) return context->AssignVariable(0, dtype_, after);
     context->SetOutput(0, after);
     return absl::OkStatus();
   }
 
-  // TensorFlow's own reading of the slice, and its check of the value's shape.
+  // The value in the slice's shape, by TensorFlow's rules.
+  static absl::StatusOr<XlaOp> Spread(XlaOp value, const TensorShape& from, const TensorShape& slice) {
+    const tensorflow::StridedSliceAssignBCast rules(from.dim_sizes(), slice.dim_sizes());
+    if (!rules.IsValid()) {
+      return absl::InvalidArgumentError(absl::StrCat("Cannot broadcast input shape ", from.DebugString(), " into final shape ", slice.DebugString()));
+    }
+    return tensorflow::BroadcastTo(xla::Reshape(value, rules.reshape()), rules.result_shape());
+  }
+
+  // TensorFlow's own reading of the slice: its shape for the user, and what it is in the tensor.
   absl::Status Find(XlaOpKernelContext* context, const TensorShape& shape, TensorShape* slice, Steps* steps) const {
     Tensor bounds[3];  // begin, end, strides
     for (int i = 0; i < 3; ++i) {
@@ -68,18 +82,14 @@ class StridedAssignKernel : public tensorflow::XlaOpKernel {
       TF_RETURN_IF_ERROR(context->ConstantInput(i + 1, &literal));
       TF_RETURN_IF_ERROR(tensorflow::LiteralToHostTensor(literal, index_type_, &bounds[i]));
     }
-    TensorShape final_shape;
+    TensorShape of_tensor;
     bool is_identity = false, is_simple = false, is_of_first = false;
     absl::InlinedVector<int64_t, 4> begin, end, strides;
     TF_RETURN_IF_ERROR(tensorflow::ValidateStridedSliceOp(&bounds[0], &bounds[1], bounds[2], shape, begin_mask_, end_mask_, ellipsis_mask_, new_axis_mask_,
-                                                          shrink_axis_mask_, slice, &final_shape, &is_identity, &is_simple, &is_of_first, &begin, &end,
+                                                          shrink_axis_mask_, &of_tensor, slice, &is_identity, &is_simple, &is_of_first, &begin, &end,
                                                           &strides));
-    if (slice->num_elements() != 0 && final_shape != context->InputShape(4)) {
-      return absl::UnimplementedError(absl::StrCat("sliced l-value shape ", final_shape.DebugString(), " does not match r-value shape ",
-                                                   context->InputShape(4).DebugString(), ". Automatic broadcasting not yet implemented."));
-    }
     for (int d = 0; d < shape.dims(); ++d) {
-      const int64_t count = slice->dim_size(d), step = strides[d];
+      const int64_t count = of_tensor.dim_size(d), step = strides[d];
       steps->start.push_back(step > 0 ? begin[d] : begin[d] + (count - 1) * step);
       steps->step.push_back(step > 0 ? step : -step);
       steps->count.push_back(count);

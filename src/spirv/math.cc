@@ -87,14 +87,14 @@ Value Builder::Fma(Value a, Value b, Value c) {
 namespace {
 
 // NVIDIA's compiler makes wrong instructions of an SMin or SMax of three 32-bit numbers that are negated: docs/troubleshooting.md.
-bool IsBestSelected(Value v) { return IsInteger(v.dtype()) && IsSigned(v.dtype()) && BitSize(v.dtype()) <= 32; }
+bool IsChosenByComparison(Value v) { return IsInteger(v.dtype()) && IsSigned(v.dtype()) && BitSize(v.dtype()) <= 32; }
 
 }  // namespace
 
 Value Builder::Min(Value a, Value b) {
   tfvk::Require(a.dtype() == b.dtype(), "[SPIR-V] the minimum of {} and {}.", Name(a.dtype()), Name(b.dtype()));
   if (IsInteger(a.dtype()) && a.constant() && b.constant()) return *(a < b).constant() ? a : b;
-  if (IsBestSelected(a)) return Select(a < b, a, b);
+  if (IsChosenByComparison(a)) return Select(a < b, a, b);
   s_->UseArithmetic(a.dtype());
   GLSLstd450 function = IsFloat(a.dtype()) ? GLSLstd450FMin : IsSigned(a.dtype()) ? GLSLstd450SMin : GLSLstd450UMin;
   return s_->Make(s_->EmitExtended(function, s_->TypeOf(a), {a.id(), b.id()}), a.dtype(), a.lanes());
@@ -103,7 +103,7 @@ Value Builder::Min(Value a, Value b) {
 Value Builder::Max(Value a, Value b) {
   tfvk::Require(a.dtype() == b.dtype(), "[SPIR-V] the maximum of {} and {}.", Name(a.dtype()), Name(b.dtype()));
   if (IsInteger(a.dtype()) && a.constant() && b.constant()) return *(a > b).constant() ? a : b;
-  if (IsBestSelected(a)) return Select(a > b, a, b);
+  if (IsChosenByComparison(a)) return Select(a > b, a, b);
   s_->UseArithmetic(a.dtype());
   GLSLstd450 function = IsFloat(a.dtype()) ? GLSLstd450FMax : IsSigned(a.dtype()) ? GLSLstd450SMax : GLSLstd450UMax;
   return s_->Make(s_->EmitExtended(function, s_->TypeOf(a), {a.id(), b.id()}), a.dtype(), a.lanes());

@@ -166,6 +166,19 @@ TEST(Folding, DimensionsOfOneInvocation) {
   EXPECT_EQ(Validate(one.Finish()), "");
 }
 
+// NVIDIA's compiler gets GLSL's signed minima of negated numbers wrong.
+TEST(Folding, SignedMinimaAreComparisons) {
+  for (const DType dtype : {DType::kS32, DType::kU32}) {
+    Builder b({"minima"});
+    const Value x = b.Convert(b.LocalLinearId(), dtype);
+    b.Store(b.Global(b.Argument(0), dtype), b.LocalLinearId(), b.Min(b.Max(-x, x + 3), -x));
+    const Module module = b.Finish();
+    EXPECT_EQ(Validate(module), "");
+    EXPECT_EQ(CountOf(module, spv::Op::OpExtInst), dtype == DType::kS32 ? 0 : 2);
+    EXPECT_EQ(CountOf(module, spv::Op::OpSelect), dtype == DType::kS32 ? 2 : 0);
+  }
+}
+
 TEST(Folding, WhatDoesNotFitThrows) {
   Builder b({"errors"});
   const Value x = b.SizeArgument(0), y = b.Argument(0), half = b.ConstantBits(DType::kBF16, 0x3f80);
