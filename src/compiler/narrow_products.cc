@@ -48,8 +48,10 @@ ir::Precision PrecisionOf(const Node& product) {
 bool IsCandidate(const Node& node) {
   if (node.op != Op::kDot && node.op != Op::kConvolution) return false;
   if (node.op == Op::kConvolution && (node.attr<ir::ConvolutionAttr>().feature_groups != 1 || node.attr<ir::ConvolutionAttr>().batch_groups != 1)) return false;
+  constexpr int64_t kMostElements = int64_t{1} << 31;  // as in kernels/gemm_scale.cc
   for (const Value& operand : node.operands) {
-    if (operand.type().dtype != DType::kF32 || !IsStatic(operand.type().shape) || ElementCount(operand.type().shape) == 0) return false;
+    if (operand.type().dtype != DType::kF32 || !IsStatic(operand.type().shape)) return false;
+    if (ElementCount(operand.type().shape) == 0 || ElementCount(operand.type().shape) >= kMostElements) return false;
   }
   return node.type().dtype == DType::kF32 && PrecisionOf(node) == ir::Precision::kDefault;
 }

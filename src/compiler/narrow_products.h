@@ -12,7 +12,8 @@
 
 namespace tfvk::compiler {
 
-// The graph with its large products narrowed; null where none is to be. For devices whose cooperative matrices take fp16. Loops and conditionals keep theirs.
+// The graph with its large products narrowed; null where none is to be. For devices whose cooperative matrices take fp16, static shapes, and operands of fewer
+// than 2^31 elements. Loops and conditionals keep theirs.
 std::unique_ptr<ir::Graph> NarrowProducts(const ir::Graph& graph, const kernels::DeviceLimits& limits);
 
 }  // namespace tfvk::compiler

@@ -82,6 +82,8 @@ TEST(NarrowProducts, LeavesWhatItMayNotOrNeedNotNarrow) {
   EXPECT_EQ(NarrowProducts(*Parse(With(kLayer, "precision=default", "precision=highest")), device), nullptr);
   EXPECT_EQ(NarrowProducts(*Parse(With(kLayer, "f32", "f64")), device), nullptr);
   EXPECT_EQ(NarrowProducts(*Parse(With(With(With(kLayer, "256", "8"), "320", "24"), "192", "16")), device), nullptr);
+  EXPECT_EQ(NarrowProducts(*Parse(With(With(With(kLayer, "256", "65536"), "320", "65536"), "192", "65536")), device), nullptr);
+  EXPECT_EQ(NarrowProducts(*Parse(With(kLayer, "320", "0")), device), nullptr);
   kernels::DeviceLimits large = device;
   large.compute_units = 1000;
   EXPECT_EQ(NarrowProducts(*Parse(kLayer), large), nullptr);
