@@ -63,8 +63,12 @@ def _slices():
         R.ResourceStridedSliceAssign(ref=h, value=w, begin=[1, 0, 0], end=[7, 0, 6], strides=[2, 1, 1], new_axis_mask=2),
         R.ResourceStridedSliceAssign(ref=h, value=v, begin=[6, 5], end=[7, 0], strides=[1, -3], shrink_axis_mask=1)]),
         (real(7, 6), real(1), real(3, 1, 1)), FLOATS + INTEGERS, gradient=False)  # fmt: skip
-    yield OpCase("strided assignments to a scalar and to nothing", lambda x: [_after(lambda h, v: R.ResourceStridedSliceAssign(
-        ref=h, value=v, begin=b, end=b, strides=b, ellipsis_mask=1))(y, 2 * y) for y, b in ((x[0], [1]), (x[:0], [1]))], (real(3),), gradient=False)  # fmt: skip
+
+    def at_start(variable, at):
+        assign = _after(lambda h, v: R.ResourceStridedSliceAssign(ref=h, value=v, begin=at, end=at, strides=at, ellipsis_mask=1))
+        return assign(variable, 2 * variable)
+
+    yield OpCase("strided assignments to a scalar and to nothing", lambda x: [at_start(x[0], [1]), at_start(x[:0], [1])], (real(3),), gradient=False)
     yield OpCase("ResourceStridedSliceAssign of a row", _after(lambda h, v: R.ResourceStridedSliceAssign(
         ref=h, value=v, begin=[2], end=[3], strides=[1], shrink_axis_mask=1)), (real(5, 4), real(4)), gradient=False)  # fmt: skip
     yield OpCase("AssignSubVariableOp", _after(lambda h, v: [R.AssignSubVariableOp(resource=h, value=v), R.AssignAddVariableOp(resource=h, value=2 * v)]),
