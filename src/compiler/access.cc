@@ -49,6 +49,7 @@ class Walk {
     access_.emissions += 1;
     access_.too_large = access_.emissions > kEmissionLimit;
     if (!ReadsOperands(node)) return;
+    if (IsByTheWay(node)) return Visit(node.operands[0], context);
     for (size_t i = 0; i < node.operands.size(); ++i) {
       Visit(node.operands[i], IsElementwise(node.op) ? OperandContext(node, i, context) : NewContext(&node, static_cast<int>(i), context));
     }
@@ -106,6 +107,10 @@ Value Base(Value value) {
   while (value.node->op == Op::kReshape) value = value.node->operands[0];
   return value;
 }
+
+bool IsByTheWay(const Node& node) { return node.op == Op::kLargestExponent; }
+
+const ir::TensorType& WalkedType(Value output) { return IsByTheWay(*output.node) ? output.node->operand_type(0) : output.type(); }
 
 bool ReadsOperands(const Node& node) { return node.op != Op::kDimensionSize; }
 

@@ -20,6 +20,10 @@ ir::Value Base(ir::Value value);
 // launch. All others are *heroes*: they decide the kind of their launch.
 bool IsElemental(const ir::Node& node);
 bool IsElementwise(ir::Op op);
+// Whether the result is one number that a launch over the elements of operand 0 makes by the way: the launch that computes them, or one of its own.
+bool IsByTheWay(const ir::Node& node);
+// The tensor over whose elements the launch walks that has this output.
+const ir::TensorType& WalkedType(ir::Value output);
 // Not where only the operands' shapes count (get_dimension_size).
 bool ReadsOperands(const ir::Node& node);
 // A constant of one element or of equal elements: written into the kernels that use it.

@@ -1,6 +1,7 @@
 #include "compiler/block_compiler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "compiler/block_compiler_state.h"
@@ -51,6 +52,7 @@ program::Block BlockCompiler::Run() {
   for (const Item& item : items_) {
     for (Value v : ReadsOf(item)) ++pending_reads_[v];
   }
+  ClearMaxima();
   for (int item : Schedule(order, Footprints())) Emit(items_[item]);
   for (const auto& [value, output] : final_copies_) Copy(SliceOf(value), places_[output].slice);
   return std::move(block_);
@@ -63,7 +65,7 @@ void BlockCompiler::ListItems() {
     const Value value = Base(graph_.outputs[i]);
     if (IsSource(*value.node)) {
       if (!Same(SliceOf(value), places_[i].slice)) items_.push_back({nullptr, output, value});
-    } else if (!place_of_.try_emplace(value, output).second) {
+    } else if (IsByTheWay(*value.node) || !place_of_.try_emplace(value, output).second) {
       final_copies_.emplace_back(value, output);
     }
   }
@@ -148,7 +150,7 @@ std::vector<Footprint> BlockCompiler::Footprints() const {
     Footprint footprint;
     if (item.fusion) {
       for (Value v : item.fusion->outputs) {
-        if (!place_of_.count(v)) footprint.allocates += EstimatedBytes(v.type());
+        if (!place_of_.count(v) && !IsByTheWay(*v.node)) footprint.allocates += EstimatedBytes(v.type());
       }
     }
     for (Value v : ReadsOf(item)) {
@@ -172,6 +174,23 @@ BufferSlice BlockCompiler::Allocate(Value result) {
   const BufferSlice slice = builder_.NewTemporary(result.type());
   own_.insert(slice.index);
   return slices_[result] = slice;
+}
+
+void BlockCompiler::ClearMaxima() {
+  constexpr int64_t kApart = 128;  // they change at the same time: a cache line each
+  std::vector<Value> values;
+  for (const Fusion& fusion : fusions_) {
+    std::copy_if(fusion.outputs.begin(), fusion.outputs.end(), std::back_inserter(values), [](Value v) { return IsByTheWay(*v.node); });
+  }
+  if (values.empty()) return;
+  const BufferSlice all = builder_.NewTemporary(program::ByteCount{{}, kApart * static_cast<int64_t>(values.size())});
+  block_.push_back({program::Fill{all, 0}});
+  for (size_t i = 0; i < values.size(); ++i) {
+    BufferSlice slice = all;
+    slice.offset = kApart * static_cast<int64_t>(i);
+    slice.bytes = BytesOf(values[i].type());
+    slices_[values[i]] = slice;
+  }
 }
 
 bool BlockCompiler::Dies(Value value) const {
@@ -220,7 +239,7 @@ void BlockCompiler::EmitLaunch(const Fusion& fusion) {
       results.push_back(TakeOver(source, result, only_use));
       if (only_use) operands[numbers.at(source)] = results.back();
     } else {
-      results.push_back(Allocate(result));
+      results.push_back(IsByTheWay(*result.node) ? slices_.at(result) : Allocate(result));
     }
   }
   const bool empty = std::all_of(fusion.outputs.begin(), fusion.outputs.end(), [](Value v) { return IsEmpty(v.type()); });

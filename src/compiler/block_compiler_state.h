@@ -40,6 +40,8 @@ class BlockCompiler {
   program::BufferSlice SliceOf(ir::Value value);  // of a value in memory already, in the value's type
   // Where a result is written: its place, or a new temporary.
   program::BufferSlice Allocate(ir::Value result);
+  // Gives the results that launches make by the way (IsByTheWay) zeros to begin with.
+  void ClearMaxima();
   // Whether the value's memory is this block's own and nobody reads it after the current item.
   bool Dies(ir::Value value) const;
   // The slice of `result`, which starts out with the contents of `source`: the same memory when the source dies, else a copy.

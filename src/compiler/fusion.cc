@@ -21,6 +21,7 @@ constexpr size_t kMaxCopies = 8;                   // launches that repeat one n
 constexpr double kLaunchBytes = 256 * 1024;        // memory traffic that costs about as much as a launch of its own
 constexpr double kBytesPerInstruction = 1.0 / 16;  // the same of arithmetic, of which devices do far more than they move
 constexpr size_t kMaxContexts = 4;
+constexpr double kScalarInstructions = 16;  // on scalars, which cost each invocation less than their launch costs all that wait for it
 
 // Who needs a node's results.
 struct Demand {
@@ -47,6 +48,7 @@ class Former {
     auto found = demands_.find(&node);
     if (found == demands_.end()) return;
     const Demand demand = found->second;
+    if (IsByTheWay(node)) return Create(node, false);
     if (!IsElemental(node) || IsInPlaceUpdate(node)) return Create(node, true);
     const bool inlined = !demand.fusions.empty() && (!demand.memory || IsTrivial(node)) && fuse_ && TryInline(node, demand);
     if (demand.memory || !inlined) Create(node, false);
@@ -63,7 +65,7 @@ class Former {
   }
 
   static void Update(Fusion& fusion) {
-    const double space = fusion.outputs.empty() ? 1 : EstimatedCount(fusion.outputs[0].type().shape);
+    const double space = fusion.outputs.empty() ? 1 : EstimatedCount(WalkedType(fusion.outputs[0]).shape);
     fusion.access = Analyze(fusion.outputs, fusion.heroes, fusion.members, space);
   }
 
@@ -119,8 +121,9 @@ class Former {
     const Value value{const_cast<Node*>(&node), 0};
     double evaluations = 0;
     for (const auto& [f, access] : with) evaluations += access.EvaluationsOf(value);
-    if (demand.fusions.size() > kMaxCopies) return false;
     const Chain chain = ChainOf(node);
+    if (EstimatedCount(node.type().shape) == 1 && chain.cost <= kScalarInstructions) return true;
+    if (demand.fusions.size() > kMaxCopies) return false;
     const double work_bytes = std::max(0.0, evaluations - EstimatedCount(node.type().shape)) * chain.cost * kBytesPerInstruction;
 
     const double stored = StoringBytes(node, demand, chain) + EstimatedBytes(node.type()) * static_cast<double>(demand.fusions.size());
@@ -222,7 +225,7 @@ Shape SpaceOf(const ir::TensorType& type) {
 
 Shape SpaceOf(const Fusion& fusion) {
   Require(!fusion.outputs.empty(), "a launch has no results");
-  return SpaceOf(fusion.outputs[0].type());
+  return SpaceOf(WalkedType(fusion.outputs[0]));
 }
 
 bool HasEpilogue(const Node& hero) {

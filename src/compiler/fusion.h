@@ -16,7 +16,7 @@ namespace tfvk::compiler {
 struct Fusion {
   std::vector<const ir::Node*> heroes;  // none: a map. Several: reductions of one iteration space
   Members members;                      // heroes included
-  std::vector<ir::Value> outputs;       // written to memory; never reshapes (Base)
+  std::vector<ir::Value> outputs;       // written to memory; never reshapes (Base); those made by the way (IsByTheWay) last
   Access access;                        // its keys `reads` are the operands
 
   bool is_map() const { return heroes.empty(); }

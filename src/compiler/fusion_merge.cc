@@ -108,7 +108,7 @@ class Merger {
 
   bool TryMergeSiblings(int a, int b) {
     const Fusion &x = *fusions_[a], &y = *fusions_[b];
-    const double elements = EstimatedCount((x.is_map() ? x.outputs[0] : x.hero()->operands[0]).type().shape);
+    const double elements = EstimatedCount((x.is_map() ? WalkedType(x.outputs[0]) : x.hero()->operands[0].type()).shape);
     if (elements > kSmall && !SharesRead(x, y)) return false;
     if (HasPath(a, b) || HasPath(b, a)) return false;
     return TryMerge(a, b);
@@ -119,7 +119,7 @@ class Merger {
     const Fusion &p = *fusions_[producer], &c = *fusions_[consumer];
     if (SpaceOf(p) != SpaceOf(c)) return false;
     for (Value v : p.outputs) {
-      if (!c.access.ReadsOnlyAtIdentity(v)) return false;
+      if (!c.access.ReadsOnlyAtIdentity(v) || (IsByTheWay(*v.node) && c.access.reads.count(v))) return false;
     }
     return !HasPath(producer, consumer, true) && TryMerge(producer, consumer);
   }
@@ -151,7 +151,8 @@ class Merger {
         if (IsReadOutside(v, a, b)) merged.outputs.push_back(v);
       }
     }
-    if (merged.outputs.empty()) return std::nullopt;
+    const auto by_the_way = std::stable_partition(merged.outputs.begin(), merged.outputs.end(), [](const Value& v) { return !IsByTheWay(*v.node); });
+    if (by_the_way == merged.outputs.begin() && !(merged.is_map() && by_the_way != merged.outputs.end())) return std::nullopt;
     merged.access = Analyze(merged.outputs, merged.heroes, merged.members, x.access.evaluations[kIdentity]);
     if (!Fits(merged) || !KeepsContexts(merged, x) || !KeepsContexts(merged, y)) return std::nullopt;
     return merged;

@@ -62,9 +62,32 @@ std::string KernelName(const Fusion& fusion) {
 
 std::vector<DType> ResultDTypes(const Fusion& fusion) {
   std::vector<DType> dtypes;
-  for (Value v : fusion.outputs) dtypes.push_back(v.type().dtype);
+  for (Value v : fusion.outputs) {
+    if (!IsByTheWay(*v.node)) dtypes.push_back(v.type().dtype);
+  }
   return dtypes;
 }
+
+namespace {
+
+// The elements of a launch's outputs; of those made by the way, what this element adds to them.
+std::vector<spirv::Value> Outputs(ElementEmitter& elements, Emitter& e, const std::vector<Value>& outputs, const Position& at) {
+  std::vector<spirv::Value> results;
+  for (size_t r = 0; r < outputs.size(); ++r) {
+    const ir::Node& node = *outputs[r].node;
+    if (!IsByTheWay(node)) {
+      results.push_back(elements.Element(outputs[r], at));
+      continue;
+    }
+    const spirv::Value bits = e.b().Bitcast(elements.Element(node.operands[0], at), DType::kU32);
+    constexpr int64_t kNotFinite = 255;
+    const spirv::Value exponent = (bits >> 23) & 255;
+    e.TakeMaximum({kernels::Tensor::Role::kResult, static_cast<int>(r), DType::kU32, {}}, e.b().Select(exponent == kNotFinite, e.b().U32(0), exponent));
+  }
+  return results;
+}
+
+}  // namespace
 
 kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
   std::vector<Value> accumulated;
@@ -82,10 +105,16 @@ kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
       elements.Bind(accumulated[i],
                     IsInteger(dtype) ? kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, values[i]) : elements.Rounded(values[i], dtype));
     }
-    const Position at = Positions::Of(shape, index);
-    std::vector<spirv::Value> results;
-    for (Value v : fusion.outputs) results.push_back(elements.Element(v, at));
-    return results;
+    return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
+  };
+}
+
+kernels::Body MapBodyOf(const LoweringInput& input, const Shape& shape) {
+  const Fusion& fusion = input.fusion;
+  const OperandNumbers& operands = input.operands;
+  return [&fusion, &operands, shape](Emitter& e, const Index& index) {
+    ElementEmitter elements(e, fusion.members, operands);
+    return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
   };
 }
 

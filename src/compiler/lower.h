@@ -42,6 +42,8 @@ std::string KernelName(const Fusion& fusion);
 std::vector<DType> ResultDTypes(const Fusion& fusion);
 // From the heroes' values (all results of all heroes in order) at an index of `shape` to the fusion's outputs; null when these are the same.
 kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape);
+// A map's outputs at an index of `shape`.
+kernels::Body MapBodyOf(const LoweringInput& input, const Shape& shape);
 // The elements of `values` at an index of `shape`.
 kernels::Body BodyOf(const LoweringInput& input, std::vector<ir::Value> values, const Shape& shape);
 // The elements of scalars.

@@ -18,7 +18,7 @@ using ir::Value;
 class Boundaries {
  public:
   explicit Boundaries(const Fusion& fusion) : fusion_(fusion) {
-    for (Value v : fusion.outputs) Visit(Base(v));
+    for (Value v : fusion.outputs) Visit(Base(IsByTheWay(*v.node) ? v.node->operands[0] : v));
   }
   const std::set<int64_t>& trailing() const { return trailing_; }
 
@@ -87,7 +87,7 @@ Shape IterationShape(const Fusion& fusion) {
   if (space.empty()) return {Size(1)};
   if (!space[0].is_static() || space.size() > 1) return space;
   const int64_t count = space[0].value;
-  if (count > std::numeric_limits<uint32_t>::max()) return fusion.outputs[0].type().shape;
+  if (count > std::numeric_limits<uint32_t>::max()) return WalkedType(fusion.outputs[0]).shape;
   Shape reversed;
   int64_t inner = 1;
   const Boundaries boundaries(fusion);
@@ -122,7 +122,7 @@ kernels::KernelSequence LowerMap(const LoweringInput& input) {
   spec.name = KernelName(fusion);
   spec.shape = IterationShape(fusion);
   spec.results = ResultDTypes(fusion);
-  spec.body = BodyOf(input, fusion.outputs, spec.shape);
+  spec.body = MapBodyOf(input, spec.shape);
   spec.contiguous = ReadsConsecutively(fusion, spec.shape);
   return kernels::MakeMap(spec, input.limits);
 }

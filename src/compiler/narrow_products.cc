@@ -170,14 +170,8 @@ class Narrower {
 
   // The even exponent that takes the largest finite element to [2^13, 2^15), as far as 2^exponent is a normal number.
   static Expression ExponentOf(const Expression& x) {
-    const Expression magnitude = Select(IsFinite(x), Abs(x), x.Number(0));
-    std::vector<int64_t> all;
-    for (size_t d = 0; d < x.shape().size(); ++d) all.push_back(static_cast<int64_t>(d));
-    const Expression largest = all.empty() ? magnitude : Reduce(Op::kMaximum, magnitude, all, magnitude.Lowest());
-    const Expression bits(x.graph(), x.graph().Add(Op::kBitcastConvert, {largest.value()}, {{DType::kS32, {}}}));
-    const Expression exponent = Apply(Op::kShiftRightLogical, bits, bits.Number(23)) - 127.0;
-    const Expression scale = And(Min(14.0 - exponent, 126.0), bits.Number(-2));
-    return Select(bits == 0.0, bits.Number(0), scale);
+    const Expression biased(x.graph(), x.graph().Add(Op::kLargestExponent, {x.value()}, {{DType::kS32, {}}}));
+    return And(Min(14.0 + 127.0 - biased, 126.0), biased.Number(-2));
   }
 
   const Narrowed& Narrow(Value source) {

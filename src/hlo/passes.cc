@@ -10,6 +10,7 @@
 #include "hlo/split_complex.h"
 #include "hlo/static_shapes.h"
 #include "hlo/status.h"
+#include "hlo/sum_of_products.h"
 #include "xla/comparison_util.h"
 #include "xla/hlo/ir/hlo_computation.h"
 #include "xla/hlo/ir/hlo_instruction.h"
@@ -214,6 +215,7 @@ bool RunPasses(xla::HloModule& module) {
   simplify.AddPass<xla::HloDCE>();
   Run(simplify, module);
 
+  JoinSumsOfProducts(module);
   xla::HloPassPipeline finish("finish");
   finish.AddPass<xla::TransposeFolding>();
   finish.AddPass<xla::HloDCE>();

@@ -85,6 +85,7 @@ constexpr OpInfo kOps[] = {
     {"dot_general", K::kDot, 2, 0},
     {"convolution", K::kConvolution, 2, 0},
     {"sort", K::kSort, kVariadic, 1},
+    {"largest_exponent", K::kNone, 1, 0},
 
     {"while", K::kNone, kVariadic, 2},
     {"case", K::kNone, kVariadic, kVariadic},

@@ -38,7 +38,7 @@ enum class Op : uint8_t {
   // Data movement.
   kBroadcast, kReshape, kTranspose, kSlice, kPad, kConcatenate, kReverse, kDynamicSlice, kDynamicUpdateSlice, kGather, kScatter,
   // Contractions and windows.
-  kReduce, kReduceWindow, kSelectAndScatter, kDot, kConvolution, kSort,
+  kReduce, kReduceWindow, kSelectAndScatter, kDot, kConvolution, kSort, kLargestExponent,
   // Control flow. Their operands are the values that the regions take as parameters.
   kWhile, kConditional,
 };

@@ -42,7 +42,7 @@ void VerifyRule(const Checker& c) {
   if (op <= Op::kReverse) return VerifyMovement(c);
   if (op <= Op::kScatter) return VerifyIndexed(c);
   if (op == Op::kDot || op == Op::kConvolution) return VerifyContraction(c);
-  if (op <= Op::kSort) return VerifyReduction(c);
+  if (op <= Op::kLargestExponent) return VerifyReduction(c);
   VerifyControl(c);
 }
 

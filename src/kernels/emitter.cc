@@ -355,7 +355,49 @@ Pointer Emitter::Scratch(DType dtype, int64_t offset) {
   return {ArgumentFor(KernelArgument::Kind::kScratch, 0) + offset, dtype == DType::kBool ? DType::kU8 : dtype};
 }
 
+// ---- Maxima ----
+
+void Emitter::TakeMaximum(const Tensor& result, Value v) {
+  auto found = std::find_if(maxima_.begin(), maxima_.end(), [&](const Maximum& m) { return m.result.index == result.index; });
+  if (found == maxima_.end()) found = maxima_.insert(found, {result, b_.DeclareFromStart(b_.U32(0))});
+  found->largest.Set(b_.Max(found->largest.Get(), v));
+}
+
+// Few maxima are larger than all before, so that most workgroups only look. One look a workgroup: all of a launch's fall on one place in memory.
+void Emitter::WriteMaxima() {
+  const auto [x, y, z] = b_.workgroup();
+  const uint32_t invocations = x * y * z;
+  const bool together = b_.shared_bytes() + invocations * 4 <= limits_.shared_bytes;
+  std::optional<spirv::Shared> shared;
+  if (together && !maxima_.empty()) shared = b_.SharedArray(DType::kU32, invocations);
+  for (const Maximum& m : maxima_) {
+    Value largest = m.largest.Get();
+    if (shared) {
+      largest = MaximumOfWorkgroup(b_, *shared, largest);
+    } else if (limits_.subgroup_arithmetic) {
+      largest = b_.SubgroupReduce(spirv::SubgroupOp::kMax, largest);
+    }
+    const Pointer result = {Address(m.result).address, DType::kU32};
+    b_.If(shared ? b_.LocalLinearId() == 0 : b_.Bool(true),
+          [&] { b_.If(largest > b_.AtomicLoad(result, b_.U32(0)), [&] { b_.AtomicMax(result, b_.U32(0), largest); }); });
+  }
+}
+
+Value MaximumOfWorkgroup(Builder& b, spirv::Shared shared, Value v) {
+  const Value me = b.LocalLinearId();
+  b.Store(shared, me, v);
+  b.Barrier();
+  uint32_t distance = 1;
+  while (2 * distance < shared.count) distance *= 2;
+  for (; distance > 0; distance /= 2) {
+    b.If(me < std::min(distance, shared.count - distance), [&] { b.Store(shared, me, b.Max(b.Load(shared, me), b.Load(shared, me + distance))); });
+    b.Barrier();
+  }
+  return b.Load(shared, b.U32(0));
+}
+
 Kernel Emitter::Finish(WorkgroupCount workgroups) {
+  WriteMaxima();
   Kernel kernel;
   kernel.module = b_.Finish();
   kernel.arguments = arguments_;

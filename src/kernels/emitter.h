@@ -58,6 +58,10 @@ class Emitter {
   // Scratch memory from byte `offset` (a multiple of 16) as elements of `dtype`.
   spirv::Pointer Scratch(DType dtype, int64_t offset);
 
+  // Lets the launch leave in the scalar `result` the largest u32 of all that it calls this with, and of what was there before. Its other results and their
+  // order do not matter; the calls may lie in branches and loops.
+  void TakeMaximum(const Tensor& result, spirv::Value v);
+
   // Finishes the module; arguments are those that were used.
   Kernel Finish(WorkgroupCount workgroups);
 
@@ -86,6 +90,12 @@ class Emitter {
   std::vector<Index> RowLanes(const Shape& shape, const Index& first, spirv::Value linear, int count);
   spirv::Value LoadElement(const Tensor& tensor, spirv::Value linear);
   std::optional<spirv::Value> ReadFromRow(const Tensor& tensor, const Index& index);
+  // The largest number so far of one invocation.
+  struct Maximum {
+    Tensor result;
+    spirv::Variable largest;
+  };
+  void WriteMaxima();
   // Which of the consecutive elements an id belongs to; -1: none.
   static int LaneOf(const std::vector<spirv::Id>& ids, spirv::Value v);
 
@@ -99,7 +109,11 @@ class Emitter {
   spirv::Value first_linear_, first_last_;
   spirv::Id lane_block_ = 0;
   std::vector<VectorLoad> vector_loads_;
+  std::vector<Maximum> maxima_;
 };
+
+// The largest of the workgroup's u32 values, in every invocation; all of them call it. `shared` has a u32 for each invocation.
+spirv::Value MaximumOfWorkgroup(spirv::Builder& b, spirv::Shared shared, spirv::Value v);
 
 // The values of one element (one for each result of the description) at an index of its iteration space, in compute types.
 using Body = std::function<std::vector<spirv::Value>(Emitter&, const Index&)>;

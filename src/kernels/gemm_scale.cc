@@ -72,13 +72,8 @@ Kernel MakeOperandMaxima(const Contraction& c, int64_t scratch, const DeviceLimi
   const spirv::Variable largest = b.Declare(b.U32(0));
   b.If(
       group < kParts, [&] { largest.Set(MaximumOf(e, *c.lhs.whole, group)); }, [&] { largest.Set(MaximumOf(e, *c.rhs.whole, group - kParts)); });
-  b.Store(shared, me, largest.Get());
-  b.Barrier();
-  for (uint32_t distance = kThreads / 2; distance > 0; distance /= 2) {
-    b.If(me < distance, [&] { b.Store(shared, me, b.Max(b.Load(shared, me), b.Load(shared, me + distance))); });
-    b.Barrier();
-  }
-  b.If(me == 0, [&] { b.Store(e.Scratch(DType::kU32, scratch), group, b.Load(shared, b.U32(0))); });
+  const Value of_part = MaximumOfWorkgroup(b, shared, largest.Get());
+  b.If(me == 0, [&] { b.Store(e.Scratch(DType::kU32, scratch), group, of_part); });
   return e.Finish({{}, 1, int64_t{2} * kParts, {}});
 }
 

@@ -158,9 +158,11 @@ Id Builder::State::BuiltinValue(spv::BuiltIn builtin, int component, int compone
   return ids.Insert(key, EmitTo(prologue, spv::Op::OpCompositeExtract, TypeOf(DType::kU32), {loaded, static_cast<uint32_t>(component)}));
 }
 
-Id Builder::State::DeclareVariable(Id type) {
+Id Builder::State::DeclareVariable(Id type, Id initializer) {
   Id id = NewId();
-  Put(variables, spv::Op::OpVariable, {PointerTo(spv::StorageClass::Function, type), id, static_cast<uint32_t>(spv::StorageClass::Function)});
+  Words operands = {PointerTo(spv::StorageClass::Function, type), id, static_cast<uint32_t>(spv::StorageClass::Function)};
+  if (initializer) operands.push_back(initializer);
+  Put(variables, spv::Op::OpVariable, operands);
   return id;
 }
 
@@ -171,6 +173,8 @@ void Builder::State::Label(Id label) {
 
 Builder::Builder(BuilderOptions options) : s_(std::make_unique<State>(this, std::move(options))) {}
 Builder::~Builder() = default;
+uint32_t Builder::shared_bytes() const { return s_->shared_bytes; }
+std::array<uint32_t, 3> Builder::workgroup() const { return s_->options.workgroup; }
 
 // ---- Where this invocation is ----
 

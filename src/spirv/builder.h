@@ -210,11 +210,16 @@ class Builder {
   // size. A kBool element is a byte and arrives as SPIR-V's bool. kBF16 arrives as kBF16 (16 raw bits): convert it.
   Value Load(Pointer p, Value index, int lanes = 1, uint32_t alignment = 0);
   void Store(Pointer p, Value index, Value v, uint32_t alignment = 0);
+  // One u32 that several invocations of the launch change: its value now, and the larger one of it and `v` in its place.
+  Value AtomicLoad(Pointer p, Value index);
+  void AtomicMax(Pointer p, Value index, Value v);
   Shared SharedArray(DType dtype, uint32_t count, int lanes = 1);  // kBool is not allowed
   Value Load(Shared s, Value index);
   void Store(Shared s, Value index, Value v);
   Variable Declare(DType dtype, int lanes = 1);
   Variable Declare(Value initial);
+  // Of a value from Constant, that the variable has from the kernel's beginning on, whichever branch declares it.
+  Variable DeclareFromStart(Value constant);
   void Barrier();  // control and shared-memory barrier of the workgroup
   void DeviceMemoryBarrier();
 
@@ -280,6 +285,9 @@ class Builder {
   // The block that instructions go to now. Values made here may be used in blocks that begin later only when this one leads to all of them: a cache of
   // values keeps the block that each was made in.
   Id CurrentBlock() const;
+
+  uint32_t shared_bytes() const;  // of the arrays so far
+  std::array<uint32_t, 3> workgroup() const;
 
   Module Finish();
 

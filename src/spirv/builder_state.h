@@ -74,7 +74,8 @@ struct Builder::State {
   Id BuiltinValue(spv::BuiltIn builtin, int component, int components);
   Id U32Id(uint32_t v) { return builder->U32(v).id(); }
   Id Glsl();
-  Id DeclareVariable(Id type);
+  Id DeclareVariable(Id type, Id initializer = 0);
+  spv::Scope DeviceScope() const { return options.vulkan_memory_model ? spv::Scope::QueueFamily : spv::Scope::Device; }
   // Decorates a float operation when exactness is asked for; returns `id`.
   Id Exact(Id id) {
     if (exact) Put(decorations, spv::Op::OpDecorate, {id, static_cast<uint32_t>(spv::Decoration::NoContraction)});

@@ -96,6 +96,20 @@ void Builder::Store(Pointer p, Value index, Value v, uint32_t alignment) {
   Put(s.body, spv::Op::OpStore, operands);
 }
 
+Value Builder::AtomicLoad(Pointer p, Value index) {
+  State& s = *s_;
+  const Id scope = s.U32Id(static_cast<uint32_t>(s.DeviceScope()));
+  return s.Make(s.Emit(spv::Op::OpAtomicLoad, s.TypeOf(DType::kU32), {s.ElementPointer(p, index, 1), scope, s.U32Id(0)}), DType::kU32, 1);
+}
+
+void Builder::AtomicMax(Pointer p, Value index, Value v) {
+  State& s = *s_;
+  tfvk::Require(p.dtype == DType::kU32 && v.dtype() == DType::kU32, "[SPIR-V] an atomic maximum of {} in memory of {}: both are u32.", Name(v.dtype()),
+                Name(p.dtype));
+  const Id scope = s.U32Id(static_cast<uint32_t>(s.DeviceScope()));
+  s.Emit(spv::Op::OpAtomicUMax, s.TypeOf(DType::kU32), {s.ElementPointer(p, index, 1), scope, s.U32Id(0), v.id()});
+}
+
 // ---- Shared memory ----
 
 Shared Builder::SharedArray(DType dtype, uint32_t count, int lanes) {
@@ -151,6 +165,15 @@ Variable Builder::Declare(Value initial) {
   return v;
 }
 
+Variable Builder::DeclareFromStart(Value constant) {
+  Variable v;
+  v.builder_ = this;
+  v.id_ = s_->DeclareVariable(s_->TypeOf(constant.dtype(), constant.lanes()), constant.id());
+  v.dtype_ = constant.dtype();
+  v.lanes_ = static_cast<uint8_t>(constant.lanes());
+  return v;
+}
+
 Value Variable::Get() const {
   Builder::State& s = *builder_->s_;
   return s.Make(s.Emit(spv::Op::OpLoad, s.TypeOf(dtype_, lanes_), {id_}), dtype_, lanes_);
@@ -188,8 +211,7 @@ void Builder::Barrier() {
 void Builder::DeviceMemoryBarrier() {
   State& s = *s_;
   auto semantics = MemorySemanticsMask::AcquireRelease | MemorySemanticsMask::UniformMemory;
-  auto scope = s.options.vulkan_memory_model ? spv::Scope::QueueFamily : spv::Scope::Device;
-  Put(s.body, spv::Op::OpMemoryBarrier, {s.U32Id(static_cast<uint32_t>(scope)), s.U32Id(static_cast<uint32_t>(semantics))});
+  Put(s.body, spv::Op::OpMemoryBarrier, {s.U32Id(static_cast<uint32_t>(s.DeviceScope())), s.U32Id(static_cast<uint32_t>(semantics))});
 }
 
 }  // namespace tfvk::spirv

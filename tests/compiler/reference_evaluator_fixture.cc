@@ -391,6 +391,14 @@ std::vector<Tensor> Branched(const Node& node, const Operands& in) {
   return Evaluate(*node.regions[branch], arguments);
 }
 
+Tensor LargestExponent(const Tensor& x) {
+  int64_t largest = 0;
+  for (const Number& n : x.elements) {
+    if (std::isfinite(n.f) && std::abs(n.f) >= 0x1p-126) largest = std::max<int64_t>(largest, std::ilogb(n.f) + 127);
+  }
+  return {DType::kS32, {}, {{static_cast<double>(largest), largest}}};
+}
+
 std::vector<Tensor> EvaluateNode(const Node& node, const Operands& in) {
   if (node.op >= Op::kAbs && node.op <= Op::kClamp) return {Elementwise(node, in)};
   switch (node.op) {
@@ -427,6 +435,8 @@ std::vector<Tensor> EvaluateNode(const Node& node, const Operands& in) {
       return {Convolved(node, in)};
     case Op::kSort:
       return Sorted(node, in);
+    case Op::kLargestExponent:
+      return {LargestExponent(*in[0])};
     case Op::kWhile:
       return Looped(node, in);
     case Op::kConditional:

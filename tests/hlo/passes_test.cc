@@ -153,6 +153,45 @@ TEST(ThreadRandomState, LeavesOtherModulesAlone) {
   EXPECT_FALSE(takes_random_state);
 }
 
+int CountOf(const ir::Graph& graph, ir::Op op) {
+  int count = 0;
+  for (const auto& node : graph.nodes()) count += node->op == op;
+  return count;
+}
+
+// The gradient of a layer on a sequence: a product for each sample, rounded to 16 bits, and their sum, which begins from INITIAL.
+std::string SumOfProducts(const std::string& initial, const std::string& summed_dimension) {
+  return R"(
+add {
+  a = f32[] parameter(0)
+  b = f32[] parameter(1)
+  ROOT s = f32[] add(a, b)
+}
+ENTRY main {
+  x = bf16[8,12,12] parameter(0)
+  y = bf16[8,12,16] parameter(1)
+  initial = f32[] constant()" +
+         initial + R"()
+  product = bf16[8,12,16] dot(x, y), lhs_batch_dims={0}, rhs_batch_dims={0}, lhs_contracting_dims={)" +
+         summed_dimension + R"(}, rhs_contracting_dims={1}
+  wide = f32[8,12,16] convert(product)
+  ROOT sum = f32[12,16] reduce(wide, initial), dimensions={0}, to_apply=add
+})";
+}
+
+TEST(JoinSumsOfProducts, MakesOneProductOfThem) {
+  const auto graph = Graph(SumOfProducts("0", "1"));
+  EXPECT_EQ(CountOf(*graph, ir::Op::kReduce), 0);
+  EXPECT_EQ(CountOf(*graph, ir::Op::kConvert), 0);
+  ASSERT_EQ(CountOf(*graph, ir::Op::kDot), 1);
+  EXPECT_EQ(graph->outputs[0].node->operand_type(0).shape, (Shape{96, 12}));
+}
+
+TEST(JoinSumsOfProducts, LeavesOthersAlone) {
+  EXPECT_EQ(CountOf(*Graph(SumOfProducts("1", "1")), ir::Op::kReduce), 1);
+  EXPECT_EQ(CountOf(*Graph(SumOfProducts("0", "2")), ir::Op::kReduce), 1);  // the batch and what is summed lie apart
+}
+
 constexpr char kSome[] = R"(
 add {
   a = f32[] parameter(0)
