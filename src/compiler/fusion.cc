@@ -101,11 +101,16 @@ class Former {
     return true;
   }
 
+  // What the launch would have to read were nothing else computed in it. Trivial nodes will be.
+  static size_t Operands(const Access& access) {
+    return static_cast<size_t>(std::count_if(access.reads.begin(), access.reads.end(), [](const auto& read) { return !IsTrivial(*read.first.node); }));
+  }
+
   // Whether the code stays small.
   static bool Fits(const Node& node, const Fusion& before, const Access& with) {
     if (IsTrivial(node)) return !with.too_large;
-    const bool more_operands = with.reads.size() > before.access.reads.size();
-    if (with.too_large || with.emissions > kMaxEmissions || (more_operands && with.reads.size() > kMaxOperands)) return false;
+    const size_t operands = Operands(with);
+    if (with.too_large || with.emissions > kMaxEmissions || (operands > kMaxOperands && operands > Operands(before.access))) return false;
     const size_t contexts = with.emitted.at({const_cast<Node*>(&node), 0}).size();
     return contexts <= (Cost(node) > 4 ? 1 : kMaxContexts);
   }
@@ -136,16 +141,18 @@ class Former {
     return true;
   }
 
-  // The traffic of writing the node: a launch that reads the sources, or the epilogue of the launch that makes the last one. That one need not be written
-  // then, if nothing else leads to it.
+  // The traffic of writing the node: a launch that reads the sources, or the epilogue of the launch that makes one of them, for which no other may wait. That
+  // one need not be written then, if nothing else leads to it.
   double StoringBytes(const Node& node, const Demand& demand, const Chain& chain) const {
     double bytes = EstimatedBytes(node.type()) + kLaunchBytes;
     Value last;
     for (Value source : chain.sources) {
       bytes += EstimatedBytes(source.type());
-      if (source.node->op != Op::kParameter) last = source;
+      if (HasEpilogue(*source.node) && SpaceOf(source.type()) == SpaceOf(node.type())) last = source;
     }
-    if (!last.node || !HasEpilogue(*last.node) || SpaceOf(last.type()) != SpaceOf(node.type())) return bytes;
+    if (!last.node) return bytes;
+    if (std::any_of(chain.sources.begin(), chain.sources.end(), [&](Value source) { return !(source == last) && MayFollow(*source.node, *last.node); }))
+      return bytes;
     if (demands_.count(last.node) != 0) return bytes;
     const auto leads_elsewhere = [&](int f) {
       for (const auto& [read, contexts] : fusions_[f].access.reads) {
@@ -155,6 +162,24 @@ class Former {
     };
     if (std::any_of(demand.fusions.begin(), demand.fusions.end(), leads_elsewhere)) return bytes;
     return bytes - 2 * EstimatedBytes(last.type()) - kLaunchBytes;
+  }
+
+  // Whether `node` uses `first`'s result, by way of others; true too where that would take long to find out.
+  static bool MayFollow(const Node& node, const Node& first) {
+    constexpr size_t kLookedAt = 64;
+    std::set<const Node*> seen = {&node};
+    std::vector<const Node*> left = {&node};
+    while (!left.empty()) {
+      const Node& next = *left.back();
+      left.pop_back();
+      if (&next == &first) return true;
+      if (next.id < first.id) continue;
+      for (Value operand : next.operands) {
+        if (seen.insert(operand.node).second) left.push_back(operand.node);
+      }
+      if (seen.size() > kLookedAt) return true;
+    }
+    return false;
   }
 
   // Whether a node that a launch reads may yet be computed in it.

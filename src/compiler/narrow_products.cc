@@ -24,9 +24,6 @@ constexpr double kFlopsPerCycle = 700;         // of the products of scaled fp32
 constexpr double kNarrowFlopsPerCycle = 1250;  // of the same ones when the operands are fp16
 constexpr double kMemoryBytesPerCycle = 14;
 constexpr double kLaunchCycles = 5000;
-constexpr double kNarrowingLaunches = 3;  // two for the maximum, one for the conversion
-// Bytes moved for an element that is narrowed: read for the maximum, read and written for the conversion.
-constexpr double kNarrowingBytes = 4 + 4 + 2;
 // What a product saves for an element of an operand: the reading for the maximum, and half of its own.
 constexpr double kSavedBytes = 4 + 2;
 
@@ -106,6 +103,18 @@ bool HasNarrowMatrices(const kernels::DeviceLimits& limits) {
          std::any_of(limits.matrices.begin(), limits.matrices.end(), takes_halves);
 }
 
+struct Narrowing {
+  double launches, bytes;  // bytes moved for an element
+};
+
+// A softmax is written as fp16 by the launch that computes it. Others are read and written once more when their largest exponent is known, which the launch
+// that computes them finds by the way; only what no launch computes is read for it too.
+Narrowing CostOf(Value source) {
+  if (IsSoftmax(source)) return {0, 2};
+  const bool computed = source.node->op != Op::kParameter && source.node->op != Op::kConstant && source.node->op != Op::kScatter;
+  return computed ? Narrowing{1, 4 + 2} : Narrowing{2, 4 + 4 + 2};
+}
+
 // The products that are worth it, given how often their operands' tensors are used by such products.
 std::set<const Node*> Choose(const ir::Graph& graph, const kernels::DeviceLimits& limits) {
   std::set<const Node*> chosen;
@@ -123,8 +132,10 @@ std::set<const Node*> Choose(const ir::Graph& graph, const kernels::DeviceLimits
       const double operations = Operations(**it);
       double saved = operations / (kFlopsPerCycle * units) - operations / (kNarrowFlopsPerCycle * units);
       for (const Value& operand : (*it)->operands) {
-        const double bytes = EstimatedCount(operand.type().shape) * (kSavedBytes - kNarrowingBytes / uses[SourceOf(operand)]);
-        saved += bytes / (kMemoryBytesPerCycle * units) - kNarrowingLaunches * kLaunchCycles / uses[SourceOf(operand)];
+        const Value source = SourceOf(operand);
+        const Narrowing cost = CostOf(source);
+        const double bytes = EstimatedCount(operand.type().shape) * (kSavedBytes - cost.bytes / uses[source]);
+        saved += bytes / (kMemoryBytesPerCycle * units) - cost.launches * kLaunchCycles / uses[source];
       }
       it = saved > 0 ? std::next(it) : chosen.erase(it);
     }
