@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Tells how many launches a module becomes and how many bytes they read and write, without running it: what a device's memory alone would take.
+
+usage: memory_traffic.py [--tfvk-hlo PROGRAM] [--device SNAPSHOT] [--top N] FILE.hlo...
+A launch counts each tensor that it reads or writes once, however often it does. `--top` lists the kinds of launches that move most.
+"""
+
+import argparse
+import math
+import re
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BYTES = {"pred": 1, "s8": 1, "u8": 1, "f16": 2, "bf16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "u64": 8}
+TENSOR = re.compile(r"\b(\w+)\[([\d,]*)\]$")
+
+
+@dataclass
+class Launch:
+    kind: str  # "map", "reduce", "dot_general", ...
+    tensors: list[str]  # "read f32[8,2]", "write f16[8,2]"
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(tensor_bytes, self.tensors))
+
+    def shape(self) -> str:
+        """What launches of one kind and size have in common: the tensors that are worth naming, the largest first."""
+        large = sorted((t for t in self.tensors if tensor_bytes(t) >= 1 << 16), key=lambda t: (t.split()[0], -tensor_bytes(t)))
+        return " ".join([self.kind, *large])
+
+
+def tensor_bytes(tensor: str) -> int:
+    dtype, sizes = TENSOR.search(tensor).groups()
+    return BYTES[dtype] * math.prod(int(size) for size in sizes.split(",") if size)
+
+
+def parse(text: str) -> list[Launch]:
+    """The launches in what `tfvk-hlo --fusions` prints."""
+    launches: list[Launch] = []
+    for line in text.splitlines():
+        if found := re.match(r"fusion of \d+ nodes:(?: (\w+))?", line):
+            launches.append(Launch(found[1] or "map", []))
+        elif (found := re.match(r"  (read|write) .*?(\w+\[[\d,]*\])$", line)) and launches:
+            launches[-1].tensors.append(f"{found[1]} {found[2]}")
+    return launches
+
+
+def launches_of(module: Path, program: Path, device: Path) -> list[Launch]:
+    command = [program, "--device", device, "--fusions", "--tf32", module]
+    return parse(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tfvk-hlo", type=Path, default=ROOT / "build/release/tfvk-hlo", help="the program (default: that of build/release)")
+    parser.add_argument("--device", type=Path, default=ROOT / "tests/vulkan/snapshots/nvidia_h200.json", help="a snapshot of the device to compile for")
+    parser.add_argument("--top", type=int, default=0, help="kinds of launches to list")
+    parser.add_argument("files", nargs="+", type=Path, help="HLO text files, as benchmarks/step_modules.py writes them")
+    arguments = parser.parse_args()
+    for file in arguments.files:
+        launches = launches_of(file, arguments.tfvk_hlo, arguments.device)
+        print(f"{file.stem}: {len(launches)} launches, {sum(launch.bytes for launch in launches) / 1e6:.2f} MB")
+        for title, name in (("  ", lambda launch: launch.kind), ("    ", Launch.shape)):
+            moved, count = Counter(), Counter()
+            for launch in launches:
+                moved[name(launch)] += launch.bytes
+                count[name(launch)] += 1
+            for key, total in moved.most_common(None if title == "  " else arguments.top):
+                print(f"{title}{total / 1e6:10.3f} MB {count[key]:5} x {key}")
+
+
+if __name__ == "__main__":
+    main()
