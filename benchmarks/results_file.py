@@ -43,7 +43,7 @@ class ResultsFile:
 
 def key(line: dict) -> tuple:
     """What a line measures."""
-    return tuple(line.get(name) for name in ("layer", "case", "dtype", "scale", "backend", "round"))
+    return tuple(line.get(name) for name in ("layer", "case", "dtype", "scale", "backend", "cache"))
 
 
 def read(path: Path) -> list[dict]:

@@ -96,7 +96,8 @@ def measure(case: Case, torch, device: str, busy_s: float) -> dict:
             row()
 
     best = min(clock.seconds(all_rows) for _ in range(ROWS))
-    return {"peer": f"torch {torch.__version__}", "peer_ms": best / rows / inner * 1e3, "peer_graph": getattr(row, "__name__", "") == "replay"}
+    told = {"peer": f"torch {torch.__version__}", "peer_device": "CPU" if device == "cpu" else torch.cuda.get_device_name()}
+    return told | {"peer_ms": best / rows / inner * 1e3, "peer_graph": getattr(row, "__name__", "") == "replay"}
 
 
 def warm_up(run, torch, device: str) -> None:
