@@ -27,10 +27,10 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def _without_other_peers(line: dict) -> dict | None:
-    """A peer that ran on the CPU, to try the comparison, is none."""
+    """A peer that ran on the CPU, to try the comparison, is none, nor is another build of ours."""
     if line["layer"] in ("training", "inference", "uncompiled", "errors"):
         return None if line.get("device") in ("cpu", "CPU") else line
-    if line.get("peer_device") == "CPU":
+    if line.get("peer_device") == "CPU" or not line.get("peer", "torch").startswith("torch"):
         return {name: value for name, value in line.items() if not name.startswith("peer") and name != "speed"}
     return line
 

@@ -22,9 +22,10 @@ def tfvk_hlo() -> Path:
 class OurEngine:
     """One process for each set of options."""
 
-    def __init__(self, busy_s: float):
-        if not tfvk_hlo().exists():
-            raise FileNotFoundError(f"there is no {tfvk_hlo()}: `make bench` builds it, TFVK_HLO names another")
+    def __init__(self, busy_s: float, program: Path | None = None):
+        self.program = program or tfvk_hlo()
+        if not self.program.exists():
+            raise FileNotFoundError(f"there is no {self.program}: `make bench` builds it, TFVK_HLO names another")
         self.busy_s = busy_s
         self.folder = tempfile.TemporaryDirectory(prefix="tfvk-bench-")
         self.processes: dict[tuple[str, ...], LineProcess] = {}
@@ -35,7 +36,7 @@ class OurEngine:
         path.write_text(case.hlo())
         options = (*case.options, *(["--tf32"] if case.dtype == "tf32" else []))
         if options not in self.processes:
-            command = [str(tfvk_hlo()), "--benchmark", str(self.busy_s), *options]
+            command = [str(self.program), "--benchmark", str(self.busy_s), *options]
             self.processes[options] = LineProcess(command, os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}, LIMIT_S)
         answer = self.processes[options].ask(str(path), lambda line: line.startswith("{") or "FAILED: " in line)
         if not answer.startswith("{"):
@@ -48,3 +49,24 @@ class OurEngine:
         for process in self.processes.values():
             process.close()
         self.folder.cleanup()
+
+
+class OtherBuild:
+    """Another build of our engine as the peer, as of the commit before."""
+
+    reason = ""
+
+    def __init__(self, busy_s: float, program: Path):
+        self.engine = OurEngine(busy_s, program)
+
+    def measure(self, case: Case, number: int) -> dict:
+        told = self.engine.measure(case)
+        return {"peer": str(self.engine.program), "peer_device": told["device"], "peer_ms": milliseconds(told)}
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def milliseconds(told: dict) -> float:
+    """Of a run: both measure it from above, as timestamps have a cost of their own, and so has a submission."""
+    return min(time for time in (told["device_ms"], told["wall_ms"]) if time > 0)

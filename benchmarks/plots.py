@@ -85,12 +85,14 @@ def training(results: Results, folder: Path) -> str | None:
     if not best:
         return None
     backends = sorted({backend for group in best.values() for backend in group}, reverse=True)
-    figure, axes = pyplot.subplots(figsize=(1.5 + 1.1 * len(best), 4.5))
+    figure, axes = pyplot.subplots(figsize=(max(4, 1.5 + 1.1 * len(best)), 4.5))
     for number, backend in enumerate(backends):
         places = [place + (number - (len(backends) - 1) / 2) * 0.8 / len(backends) for place in range(len(best))]
         axes.bar(places, [group.get(backend, float("nan")) for group in best.values()], 0.8 / len(backends), label=backend)
     axes.set_xticks(range(len(best)), list(best), fontsize=7)
-    axes.set_yscale("log")
+    heights = [ms for group in best.values() for ms in group.values()]
+    if max(heights) > 10 * min(heights):
+        axes.set_yscale("log")
     axes.set_ylabel("ms a training step")
     axes.legend()
     return _save(figure, folder, "training.png")

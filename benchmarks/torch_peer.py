@@ -84,7 +84,7 @@ def measure(case: Case, torch, device: str, busy_s: float) -> dict:
     run = case.peer(torch, device)
     warm_up(run, torch, device)
     one = min(clock.seconds(run) for _ in range(3))
-    inner = min(runs_within(busy_s / 50, one), 20 if case.repeats == 1 else 2)
+    inner = min(runs_within(busy_s / 50, one), 100 if case.repeats == 1 else 2)
     row = clock.repeat(run, inner, case.graph)
     begin = time.perf_counter()
     while time.perf_counter() - begin < busy_s:
@@ -127,12 +127,13 @@ def answer(case: Case, torch, device: str, busy_s: float) -> dict:
 class TorchPeer:
     """The process, seen from operations.py. `reason`: why there is none."""
 
-    def __init__(self, python: str, device: str, arguments: list[str]):
-        self.reason = missing(python, device)
+    def __init__(self, python: str, device: str, arguments: list[str], reason: str = ""):
+        self.reason = reason or missing(python, device)
         command = [python, str(Path(__file__).resolve()), "--device", device, *arguments]
         self.process = LineProcess(command, dict(os.environ), LIMIT_S)
 
-    def measure(self, number: int) -> dict:
+    def measure(self, case: Case, number: int) -> dict:
+        """`number`: the case's place in the table."""
         told = json.loads(self.process.ask(str(number), lambda line: line.startswith("{")))
         if "error" in told:
             raise RuntimeError(told["error"])

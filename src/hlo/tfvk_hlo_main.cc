@@ -277,7 +277,9 @@ void Benchmark(const ir::Graph& graph, const std::vector<ir::TensorType>& parame
   line["temporary_bytes"] = program.temporary_bytes;
   program::Executable executable(device, std::move(program));
   const ModuleTiming timing = TimeModule(device, executable, parameters, directives, options.seed, options.benchmark);
-  line.update({{"device", device.snapshot().name}, {"ms", timing.wall_ms}, {"device_ms", timing.device_ms}, {"first_ms", timing.first_ms}});
+  const vulkan::DeviceSnapshot& snapshot = device.snapshot();
+  line["device"] = fmt::format("{}, driver {} {}", snapshot.name, snapshot.driver_name, snapshot.driver_info);
+  line.update({{"ms", timing.wall_ms}, {"device_ms", timing.device_ms}, {"first_ms", timing.first_ms}});
   line.update({{"runs", timing.runs}, {"launches", timing.launches}, {"buffer_bytes", timing.buffer_bytes}});
   fmt::print("{}\n", line.dump());
 }
