@@ -16,6 +16,8 @@ class LineProcess:
 
     def ask(self, question: str, is_answer: Callable[[str], bool]) -> str:
         """The first line for which `is_answer` holds. RuntimeError with the process's last words when it ends or is silent for `limit_s` seconds."""
+        if self.process is not None and self.process.poll() is not None:
+            self.close()  # it ended after its last answer, as one does whose device no longer works
         if self.process is None:
             self._start()
         try:

@@ -40,6 +40,7 @@ class OurEngine:
             self.processes[options] = LineProcess(command, os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}, LIMIT_S)
         answer = self.processes[options].ask(str(path), lambda line: line.startswith("{") or "FAILED: " in line)
         if not answer.startswith("{"):
+            self.processes[options].close()  # its device may be lost
             raise RuntimeError(answer.removeprefix("FAILED: "))
         told = json.loads(answer)
         told["wall_ms"] = told.pop("ms")

@@ -15,7 +15,10 @@ def commit() -> str:
     """Of this checkout; TFVK_COMMIT where it came without git."""
     if named := os.environ.get("TFVK_COMMIT"):
         return named
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    try:
+        found = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
     return found.stdout.strip() or "unknown"
 
 

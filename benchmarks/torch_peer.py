@@ -169,7 +169,10 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     all_cases = list(table(arguments.scale == "small", arguments.layers.split(",")))
     for line in sys.stdin:
-        print(json.dumps(answer(all_cases[int(line)], torch, arguments.device, arguments.busy)), flush=True)
+        told = answer(all_cases[int(line)], torch, arguments.device, arguments.busy)
+        print(json.dumps(told), flush=True)
+        if "CUDA error" in told.get("error", ""):
+            return  # nothing works in this process any more
 
 
 if __name__ == "__main__":
