@@ -29,10 +29,12 @@ class ResultsFile:
         self.path = path
         self.stamp = {"date": datetime.date.today().isoformat(), "commit": commit()}
         known = [] if again or path is None or not path.exists() else read(path)
-        self.known = {key(line) for line in known if "error" not in line}
+        self.known = {key(line): line for line in known if "error" not in line}
 
-    def holds(self, line: dict) -> bool:
-        return key(line) in self.known
+    def holds(self, line: dict, *one_of: str) -> bool:
+        """Whether the file holds a measurement of the same, and with one of these numbers if any are named."""
+        found = self.known.get(key(line))
+        return found is not None and (not one_of or any(name in found for name in one_of))
 
     def add(self, line: dict) -> None:
         """Prints it, too."""
