@@ -2,6 +2,7 @@
 BUILD ?= build/release
 PY := .venv/bin/python
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help setup setup-test configure build install demo test test-drivers bench format clean
 help: ## List these commands
@@ -26,8 +27,9 @@ test-drivers: setup-test ## Compile every kernel of the tests with the drivers o
 	@tools/install.sh $(BUILD) with-tests
 	@$(PY) tools/run_tests.py --build $(BUILD) --parts cpp,drivers $(TEST_ARGS)
 
-bench: install ## Time Keras training steps
-	@$(PY) benchmarks/keras_train.py --scale small
+bench: install ## Time operations and models on this machine, beside JAX and PyTorch where they have CUDA; BENCH_ARGS="--layers operations"
+	@cmake --build $(BUILD) --target tfvk-hlo
+	@TFVK_HLO=$(abspath $(BUILD))/tfvk-hlo $(PY) benchmarks/bench.py $(BENCH_ARGS)
 
 format: setup-test ## Format the C++ and Python sources
 	@$(PY) tools/format.py

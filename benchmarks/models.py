@@ -51,9 +51,9 @@ def mobilenetv2(small: bool):
     return _application(keras.applications.MobileNetV2, small)
 
 
-def transformer(small: bool):
+def transformer(small: bool, any_length: bool = False):
     batch, length, width, heads, blocks, vocabulary = (2, 16, 32, 2, 2, 100) if small else (32, 256, 512, 8, 6, 8192)
-    tokens = keras.Input((length,), dtype="int32")
+    tokens = keras.Input((None if any_length else length,), dtype="int32")
     x = layers.Embedding(vocabulary, width)(tokens)
     for _ in range(blocks):
         normal = layers.LayerNormalization()(x)

@@ -212,6 +212,7 @@ def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int
     first, lest one be left at the end with the other cores idle."""
     files = sorted(files, key=lambda file: (LONGEST.index(file.name) if file.name in LONGEST else len(LONGEST), file.name))
     environment = {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1"), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    environment["TFVK_HLO"] = str(run.build.resolve() / "tfvk-hlo")  # for the tests of the benchmark
     end = time.monotonic() + limit
 
     def check(file: Path) -> list[Result]:
@@ -236,8 +237,8 @@ def python(run: Run) -> list[Result]:
 
 def reference(run: Run) -> list[Result]:
     """The Python tests on the reference back end: XLA's evaluator in the place of the compiler and of Vulkan. What tests the device alone is left to it: the walks
-    of Keras' registries, finite differences, bad calls, large tensors."""
-    left_out = ("test_cli.py", "test_bad_calls.py", "test_gradients.py", "test_large_tensors.py")
+    of Keras' registries, finite differences, bad calls, large tensors; and what concerns no plugin."""
+    left_out = ("test_benchmarks.py", "test_cli.py", "test_bad_calls.py", "test_gradients.py", "test_large_tensors.py")
     files = [file for file in sorted((ROOT / "tests/python").glob("test_*.py")) if file.name not in left_out and not file.name.startswith("test_keras_")]
     interpreter = environment_with_plugin(run.build / "reference-env", run.build / "libtfvk_reference.so")
     return pytest(run, "reference", interpreter, files, limit=2400)

@@ -1,9 +1,6 @@
 // tfvk-hlo: compiles HLO text files, runs them on a Vulkan device and on XLA's HloEvaluator, and compares.
-#include <fcntl.h>
 #include <fmt/color.h>
 #include <fmt/core.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -11,7 +8,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
+#include <iostream>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -30,6 +29,7 @@
 #include "hlo/evaluate.h"
 #include "hlo/import.h"
 #include "hlo/module.h"
+#include "hlo/module_timing.h"
 #include "hlo/passes.h"
 #include "hlo/program_text.h"
 #include "hlo/random_module.h"
@@ -58,6 +58,7 @@ struct Options {
   bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, no_narrow = false, tf32 = false, quiet = false,
        time = false;
   std::optional<double> tolerance;
+  double benchmark = 0;  // seconds of work before a module is timed as a whole; 0: it is not
 };
 
 using Bytes = std::vector<std::vector<uint8_t>>;
@@ -201,18 +202,6 @@ class Reference {
   std::vector<std::vector<double>> slacks_;  // the same of each element
 };
 
-// Held while a process times a module: others that time at once would take its device away.
-class TimingLock {
- public:
-  TimingLock() : file_(open((std::filesystem::temp_directory_path() / "tfvk-hlo.timing").c_str(), O_CREAT | O_RDWR, 0666)) { flock(file_, LOCK_EX); }
-  ~TimingLock() { close(file_); }
-  TimingLock(const TimingLock&) = delete;
-  TimingLock& operator=(const TimingLock&) = delete;
-
- private:
-  int file_;
-};
-
 // The device's time of each launch of the fastest of five runs, the longest first; launches that overlap count in full.
 void PrintTimes(vulkan::Device& device, program::Executable& executable, const Bytes& inputs) {
   RunOnDevice(device, executable, inputs, false);  // waits for the driver's compiler
@@ -271,12 +260,28 @@ program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& gra
   }
   const Timer compile_time;
   program::Program program = compiler::Compile(graph, limits, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow});
-  if (options.random == 0)
+  if (options.random == 0 && options.benchmark == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);
   if (options.print_program) fmt::print("{}", ToText(program));
   if (!options.modules.empty()) WriteModules(program, options.modules);
   return program;
+}
+
+// One line of JSON for a program to read.
+void Benchmark(const ir::Graph& graph, const std::vector<ir::TensorType>& parameters, const TestDirectives& directives, double passes, const Options& options) {
+  vulkan::Device& device = OpenDevice(options.device);
+  const Timer compile_time;
+  program::Program program = CompileFor(device.plan(), graph, options);
+  nlohmann::json line = {{"passes_ms", passes}, {"compile_ms", compile_time.Milliseconds()}, {"kernels", program.kernels.size()}};
+  line["temporary_bytes"] = program.temporary_bytes;
+  program::Executable executable(device, std::move(program));
+  const ModuleTiming timing = TimeModule(device, executable, parameters, directives, options.seed, options.benchmark);
+  const vulkan::DeviceSnapshot& snapshot = device.snapshot();
+  line["device"] = fmt::format("{}, driver {} {}", snapshot.name, snapshot.driver_name, snapshot.driver_info);
+  line.update({{"ms", timing.wall_ms}, {"device_ms", timing.device_ms}, {"first_ms", timing.first_ms}});
+  line.update({{"runs", timing.runs}, {"launches", timing.launches}, {"buffer_bytes", timing.buffer_bytes}});
+  fmt::print("{}\n", line.dump());
 }
 
 bool RunOnVulkan(const ir::Graph& graph, Reference& reference, const Options& options) {
@@ -312,13 +317,17 @@ bool RunModule(const std::string& text, const Options& options) {
   const std::unique_ptr<ir::Graph> graph = Import(*module);
   if (options.print_ir) fmt::print("{}\n", ir::ToText(*graph));
   ir::Verify(*graph);
-  if (options.random == 0) fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
+  if (options.random == 0 && options.benchmark == 0) fmt::print("  passes {:.1f} ms, {} IR nodes\n", passes, graph->nodes().size());
   if (IsSnapshot(options.device)) {
     CompileFor(vulkan::MakeDevicePlan(vulkan::SnapshotFromJson(nlohmann::json::parse(ReadFile(options.device)))), *graph, options);
     return true;
   }
 
   Signature signature = SignatureOf(*expanded);
+  if (options.benchmark > 0) {
+    Benchmark(*graph, signature.parameters, directives, passes, options);
+    return true;
+  }
   Bytes inputs = Inputs(signature, directives, options);
   const double tolerance = options.tolerance.value_or(directives.tolerance.value_or(ToleranceOf(*graph)));
   Reference reference(*expanded, *graph, std::move(signature), std::move(inputs), tolerance, options);
@@ -357,6 +366,9 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_flag("--program", options.print_program, "print the Program");
   app.add_option("--modules", options.modules, "a folder for the SPIR-V of the kernels, numbered as --program numbers them")->check(CLI::ExistingDirectory);
   app.add_flag("--time", options.time, "compare nothing; print what each launch takes on the device");
+  app.add_option("--benchmark", options.benchmark,
+                 "compare nothing; keep the device busy with each module for this many seconds and print a line of JSON with its times, for benchmarks/; "
+                 "without files, their names are read from standard input, each answered before the next is read");
   app.add_flag("--no-fuse", options.no_fuse, "one kernel a node");
   app.add_flag("--no-narrow", options.no_narrow, "with --tf32: fp32 operands are narrowed inside of each product");
   app.add_flag("--tf32", options.tf32, "let fp32 products lose bits as TF32 does");
@@ -367,15 +379,20 @@ struct Counts {
   int files = 0, differing = 0, failed = 0;
 };
 
-void Run(const std::string& text, const Options& options, Counts& counts) {
+void Run(const std::function<std::string()>& read, const Options& options, Counts& counts) {
   ++counts.files;
   try {
-    if (!RunModule(text, options)) ++counts.differing;
+    if (!RunModule(read(), options)) ++counts.differing;
   } catch (const Error& error) {
     fmt::print("  FAILED: {}\n", error.what());
     ++counts.failed;
   }
   std::fflush(stdout);
+}
+
+void RunFile(const std::string& path, const Options& options, Counts& counts) {
+  fmt::print("{}\n", path);
+  Run([&] { return ReadFile(path); }, options, counts);
 }
 
 // Each module is a file while it runs, so that a crash leaves it behind.
@@ -389,7 +406,7 @@ void RunRandom(Options options, Counts& counts) {
     std::ofstream(path) << text;
     const Counts before = counts;
     options.seed = seed;
-    Run(text, options, counts);
+    Run([&] { return text; }, options, counts);
     if (counts.differing == before.differing && counts.failed == before.failed) {
       std::remove(path.c_str());
     } else {
@@ -410,12 +427,11 @@ int main(int argc, char** argv) {
       "Exit status: 0 all agree, 1 some differ, 2 some could not be run.");
   tfvk::hlo::AddOptions(app, options);
   CLI11_PARSE(app, argc, argv);
-  if (options.files.empty() == (options.random == 0)) return app.exit(CLI::ValidationError("either files or --random"));
+  const bool listens = options.benchmark > 0 && options.files.empty() && options.random == 0;
+  if (!listens && options.files.empty() == (options.random == 0)) return app.exit(CLI::ValidationError("either files or --random"));
   tfvk::hlo::Counts counts;
-  for (const std::string& file : options.files) {
-    fmt::print("{}\n", file);
-    tfvk::hlo::Run(tfvk::hlo::ReadFile(file), options, counts);
-  }
+  for (const std::string& file : options.files) tfvk::hlo::RunFile(file, options, counts);
+  for (std::string file; listens && std::getline(std::cin, file);) tfvk::hlo::RunFile(file, options, counts);
   if (options.random != 0) tfvk::hlo::RunRandom(options, counts);
   const auto [files, differing, failed] = counts;
   fmt::print("{} of {} modules agree, {} differ, {} could not be run\n", files - differing - failed, files, differing, failed);
