@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from our_engine import tfvk_hlo
+
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "f16": 2, "bf16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "u64": 8}
 TENSOR = re.compile(r"\b(\w+)\[([\d,]*)\]$")
 
@@ -56,8 +57,13 @@ def launches_of(module: Path, program: Path, device: Path) -> list[Launch]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tfvk-hlo", type=Path, default=ROOT / "build/release/tfvk-hlo", help="the program (default: that of build/release)")
-    parser.add_argument("--device", type=Path, default=ROOT / "tests/vulkan/snapshots/nvidia_h200.json", help="a snapshot of the device to compile for")
+    parser.add_argument("--tfvk-hlo", type=Path, default=tfvk_hlo(), help="the program")
+    parser.add_argument(
+        "--device",
+        type=Path,
+        default=Path(__file__).resolve().parent.parent / "tests/vulkan/snapshots/nvidia_h200.json",
+        help="a snapshot of the device to compile for",
+    )
     parser.add_argument("--top", type=int, default=0, help="kinds of launches to list")
     parser.add_argument("files", nargs="+", type=Path, help="HLO text files, as benchmarks/step_modules.py writes them")
     arguments = parser.parse_args()

@@ -2,7 +2,8 @@
 //
 // fp16 has TF32's 10 bits of mantissa but a smaller range, so a tensor is multiplied by the power of two that takes its largest finite element to
 // [2^13, 2^15) and converted once; every product that uses it reads half the bytes and multiplies as fast as the device can, and its sums are multiplied by
-// the inverses. kernels/gemm_scale.h does the same inside of one kernel, for operands of a single product.
+// the inverses. The largest exponent (ir::Op::kLargestExponent) is found by the launch that computes the tensor. kernels/gemm_scale.h does the same inside of
+// one kernel, for operands of a single product.
 #pragma once
 
 #include <memory>

@@ -37,7 +37,7 @@ enum class Op : uint8_t {
   kSelect, kClamp,
   // Data movement.
   kBroadcast, kReshape, kTranspose, kSlice, kPad, kConcatenate, kReverse, kDynamicSlice, kDynamicUpdateSlice, kGather, kScatter,
-  // Contractions and windows.
+  // Contractions and windows. kLargestExponent: the largest biased exponent of an f32 tensor's finite elements (0 where none is normal), s32[].
   kReduce, kReduceWindow, kSelectAndScatter, kDot, kConvolution, kSort, kLargestExponent,
   // Control flow. Their operands are the values that the regions take as parameters.
   kWhile, kConditional,
