@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/access.h"
+#include "compiler/fusion.h"
 #include "compiler/lower.h"
 #include "ir/copy.h"
 #include "ir/expression.h"
@@ -111,8 +112,7 @@ struct Narrowing {
 // that computes them finds by the way; only what no launch computes is read for it too.
 Narrowing CostOf(Value source) {
   if (IsSoftmax(source)) return {0, 2};
-  const bool computed = source.node->op != Op::kParameter && source.node->op != Op::kConstant && source.node->op != Op::kScatter;
-  return computed ? Narrowing{1, 4 + 2} : Narrowing{2, 4 + 4 + 2};
+  return IsElemental(*source.node) || HasEpilogue(*source.node) ? Narrowing{1, 4 + 2} : Narrowing{2, 4 + 4 + 2};
 }
 
 // The products that are worth it, given how often their operands' tensors are used by such products.

@@ -112,7 +112,7 @@ class Emitter {
   std::vector<Maximum> maxima_;
 };
 
-// The largest of the workgroup's u32 values, in every invocation; all of them call it. `shared` has a u32 for each invocation.
+// The largest of the workgroup's u32 values, for invocation 0 to use; all of them call it. `shared` has a u32 for each invocation.
 spirv::Value MaximumOfWorkgroup(spirv::Builder& b, spirv::Shared shared, spirv::Value v);
 
 // The values of one element (one for each result of the description) at an index of its iteration space, in compute types.

@@ -166,6 +166,7 @@ Variable Builder::Declare(Value initial) {
 }
 
 Variable Builder::DeclareFromStart(Value constant) {
+  tfvk::Require(constant.constant().has_value(), "[SPIR-V] kernel {} gives a variable a value from the start that is no constant.", s_->options.name);
   Variable v;
   v.builder_ = this;
   v.id_ = s_->DeclareVariable(s_->TypeOf(constant.dtype(), constant.lanes()), constant.id());
