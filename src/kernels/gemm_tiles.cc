@@ -216,6 +216,11 @@ int64_t SharedBytes(const MatrixTile& t) {
   return StagedBlock::Bytes(left) + StagedBlock::Bytes(right) + subgroups * t.shape.m * t.wn * 4 * (t.split() ? 2 : 1);
 }
 
+double ResidentWorkgroups(const GemmPlan& plan) {
+  if (plan.family == GemmPlan::Family::kDirect) return 0;
+  return plan.family == GemmPlan::Family::kSimt ? CostOf(plan.simt).resident : CostOf(plan.matrix).resident;
+}
+
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits) {
   const Problem p{SizeForModel(c.batch),
                   SizeForModel(c.m),
