@@ -179,7 +179,7 @@ def write_results(outcomes: list[Outcome], folder: Path) -> None:
             for outcome in of_version:
                 for kernel in outcome.kernels:
                     fields = {key: value for key, value in asdict(kernel).items() if key != "statistics"} | asdict(kernel.statistics)
-                    lines.write(json.dumps({"target": outcome.target.name, "driver": outcome.driver} | fields) + "\n")
+                    lines.write(json.dumps({"target": outcome.target.name} | fields, separators=(",", ":")) + "\n")
 
 
 def parse() -> argparse.Namespace:

@@ -15,15 +15,18 @@ Written by `make bench-drivers` (`benchmarks/driver_statistics.py`); do not edit
 from their own compilers. `benchmarks/hot_kernels.py` has the modules.
 
 - *resident*: workgroups that a compute unit (CU, subslice, SM) holds at a time, by the driver's numbers and the vendor's limits (`benchmarks/occupancy.py`), and
-  what limits it; *model*: what `kernels/gemm_tiles.cc` counts on where it chooses a tile. Where the driver's is the smaller, the model hopes for too much.
+  what limits it; *model*: what `kernels/gemm_occupancy.cc` counts on where it chooses a tile. Where the driver's is the smaller, the model hopes for too much.
 - *spills*: registers that are kept in memory (AMD: also scalar ones in lanes of vector registers); `+n`: in other registers (NVIDIA).
 - Launches that several modules share stand with the first of them. Only launches with a tile, of modules without products, or with spills have a row; the
   `.jsonl` beside this file has all.
 """
 
 
-def too_much_hoped(outcome: Outcome) -> list[Kernel]:
-    return [kernel for kernel in outcome.kernels if 0 < kernel.statistics.resident < kernel.predicted]
+def occupancy(outcome: Outcome) -> str:
+    """How what is resident compares with what the model counts on, of the kernels with a tile."""
+    tiles = [(kernel.statistics.resident, kernel.predicted) for kernel in outcome.kernels if kernel.predicted]
+    fewer, more = sum(resident < predicted for resident, predicted in tiles), sum(resident > predicted for resident, predicted in tiles)
+    return f"workgroups resident of {len(tiles)} with a tile: {len(tiles) - fewer - more} as the model counts on, {more} more, {fewer} fewer"
 
 
 def line(outcome: Outcome) -> str:
@@ -31,8 +34,7 @@ def line(outcome: Outcome) -> str:
     parts = [f"{len(outcome.kernels)} kernels", f"{len(outcome.spills)} spill"]
     if worst and worst.statistics.spills:
         parts[-1] += f" (most {worst.statistics.spills}: {worst.name} {worst.plan})"
-    tiles = sum(kernel.predicted > 0 for kernel in outcome.kernels)
-    parts.append(f"{len(too_much_hoped(outcome))} of {tiles} with a tile have fewer workgroups resident than the model counts on")
+    parts.append(occupancy(outcome))
     if outcome.left_out:
         parts.append(f"{len(outcome.left_out)} left out")
     if outcome.failures:

@@ -79,9 +79,8 @@ def of_amd(model: str, numbers: dict[str, Any], invocations: int, shared_bytes: 
     waves = math.ceil(invocations / lanes)
     on_simd = numbers["Subgroups per SIMD"] * (32 / lanes if simds == 2 else 1)
     shared = max(shared_bytes, numbers["LDS size"])
-    limits = {"registers": on_simd * simds // waves}
-    if shared:
-        limits["shared memory"] = 65536 // shared  # of a CU
+    limits = {"shared memory": 65536 // shared} if shared else {}  # of a CU; first, as the driver's number has it too
+    limits["registers"] = on_simd * simds // waves
     resident, limit = limited(limits)
     spills = numbers["Spilled VGPRs"] + numbers["Spilled SGPRs"]
     return Statistics(numbers["Instructions"], numbers["VGPRs"], spills, 0, resident, limit)

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "kernels/gemm_registers.h"
+#include "kernels/gemm_occupancy.h"
 #include "kernels/gemm_scale.h"
 #include "kernels/gemm_staging.h"
 
@@ -24,7 +24,6 @@ constexpr double kBlockOverhead = 2000;     // start, first loads, writes
 constexpr double kStagedResult = 60;        // one more result that an invocation of a cooperative-matrix kernel writes through shared memory
 constexpr double kStepLatency = 500;        // of one step of a block that runs alone
 constexpr double kLaunchCycles = 6000;      // of one more kernel
-constexpr double kRegisters = 65536;        // of a compute unit
 
 struct Problem {
   double batch, m, n, k;
@@ -52,16 +51,11 @@ struct BlockCost {
   double resident;  // blocks of a compute unit at a time
 };
 
-BlockCost CostOf(const SimtTile& t, DType accumulator, const DeviceLimits& limits) {
-  const double resident = std::min(std::floor(ResidentInvocations(limits) / t.threads()), ResidentByShared(SharedBytes(t, accumulator), limits));
-  return {kBlockOverhead, std::max(1.0, resident)};
-}
+BlockCost CostOf(const SimtTile& t, const Contraction& c, const DeviceLimits& limits) { return {kBlockOverhead, ResidentWorkgroups(t, c, limits)}; }
 
-BlockCost CostOf(const MatrixTile& t, const DeviceLimits& limits) {
+BlockCost CostOf(const MatrixTile& t, const Contraction& c, const DeviceLimits& limits) {
   const double results = static_cast<double>(t.bm) * t.bn / t.threads();
-  const double registers = (40 + 1.5 * results * (t.split() ? 2 : 1)) * t.threads();
-  const double resident = std::min(std::floor(kRegisters / registers), ResidentByShared(SharedBytes(t), limits));
-  return {kBlockOverhead / 2 + kStagedResult * results, std::max(1.0, resident)};
+  return {kBlockOverhead / 2 + kStagedResult * results, ResidentWorkgroups(t, c, limits)};
 }
 
 double BlockCycles(const Problem& p, int bm, int bn, int bk, BlockCost cost, double fma_per_cycle, int64_t splits) {
@@ -242,9 +236,9 @@ int64_t SharedBytes(const MatrixTile& t) {
   return StagedBlock::Bytes(left) + StagedBlock::Bytes(right) + subgroups * t.shape.m * t.wn * 4 * (t.split() ? 2 : 1);
 }
 
-double ResidentWorkgroups(const GemmPlan& plan, DType accumulator, const DeviceLimits& limits) {
+double ResidentWorkgroups(const GemmPlan& plan, const Contraction& c, const DeviceLimits& limits) {
   if (plan.family == GemmPlan::Family::kDirect) return 0;
-  return plan.family == GemmPlan::Family::kSimt ? CostOf(plan.simt, accumulator, limits).resident : CostOf(plan.matrix, limits).resident;
+  return plan.family == GemmPlan::Family::kSimt ? ResidentWorkgroups(plan.simt, c, limits) : ResidentWorkgroups(plan.matrix, c, limits);
 }
 
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits) {
@@ -258,7 +252,7 @@ std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits
   AddDirect(c, p, &scored);
   for (SimtTile tile : SimtTiles()) {
     if (!Fits(&tile, c, limits)) continue;
-    const BlockCost cost = CostOf(tile, c.accumulator, limits);
+    const BlockCost cost = CostOf(tile, c, limits);
     for (int64_t splits : SplitCounts(c, tile.bk)) {
       scored.push_back({{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, cost, kFmaPerCycle * Efficiency(tile), splits)});
     }
@@ -268,7 +262,7 @@ std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits
       const double rate = kFmaPerCycle * kMatrixSpeedup * Efficiency(tile, limits);
       const double scaling = tile.scaled() ? ScalingCycles(c, p.compute_units) : 0;
       scored.push_back(
-          {{GemmPlan::Family::kMatrix, {}, tile, splits}, scaling + BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile, limits), rate, splits)});
+          {{GemmPlan::Family::kMatrix, {}, tile, splits}, scaling + BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile, c, limits), rate, splits)});
     }
   }
   std::stable_sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) { return a.cycles < b.cycles; });

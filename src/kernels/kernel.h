@@ -36,7 +36,7 @@ struct DeviceLimits {
   bool vulkan_memory_model = false;
   std::vector<MatrixShape> matrices;  // empty: no cooperative matrices (or not trusted on this driver)
   uint32_t compute_units = 16;        // SMs, CUs or Xe cores; a guess where the driver does not tell
-  enum class Vendor : uint8_t { kOther, kNvidia, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
+  enum class Vendor : uint8_t { kOther, kNvidia, kNvk, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
 };
 
 // One word of the argument block.
