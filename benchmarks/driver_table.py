@@ -45,7 +45,7 @@ def line(outcome: Outcome) -> str:
 def row(kernel: Kernel) -> str:
     s = kernel.statistics
     spills = f"{s.spills}" + (f" +{s.cheap_spills}" if s.cheap_spills else "")
-    cells = [kernel.name, kernel.plan, kernel.workgroup, s.instructions, s.registers, spills, kernel.shared_bytes, f"{s.resident} ({s.limit})"]
+    cells = [kernel.name, kernel.plan, kernel.workgroup, s.lanes, s.instructions, s.registers, spills, kernel.shared_bytes, f"{s.resident} ({s.limit})"]
     return "| " + " | ".join(map(str, [*cells, kernel.predicted or ""])) + " |\n"
 
 
@@ -56,7 +56,9 @@ def has_row(kernel: Kernel) -> bool:
 def section(outcome: Outcome) -> str:
     text = f"\n## {outcome.target.name}\n\n{outcome.driver}. {line(outcome).split(': ', 1)[1]}.\n\n"
     text += (
-        f"| kernel | tile | invocations | instructions | {REGISTERS[outcome.target.vendor]} | spills | shared bytes | resident | model |\n" + "|---" * 9 + "|\n"
+        f"| kernel | tile | invocations | subgroup | instructions | {REGISTERS[outcome.target.vendor]} | spills | shared bytes | resident | model |\n"
+        + "|---" * 10
+        + "|\n"
     )
     text += "".join(row(kernel) for kernel in outcome.kernels if has_row(kernel))
     if outcome.left_out:

@@ -81,6 +81,7 @@ PRODUCTS = (
     Product("bias_relu", 2048, 2048, 2048, bias_relu=True),
     Product("skinny", 32, 1000, 2048),
     Product("batched", 256, 256, 64, batch=256, rhs_transposed=True),  # attention's scores
+    Product("odd", 1000, 999, 777),  # no wide loads
 )
 
 
@@ -145,6 +146,7 @@ CONVOLUTIONS = (
     Convolution("3x3_stride2", 56, 128, 128, 3, stride=2),
     Convolution("1x1", 56, 64, 256, 1),
     Convolution("7x7_stride2", 224, 3, 64, 7, stride=2),
+    Convolution("odd", 57, 63, 65, 3),
     Convolution("depthwise", 112, 32, 32, 3, depthwise=True),
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 @dataclass
 class Statistics:
+    lanes: int  # of a subgroup
     instructions: int
     registers: int
     spills: int  # registers kept in memory; AMD: scalar ones kept in vector registers too
@@ -67,9 +68,10 @@ def residence(unit: ComputeUnit, threads: int, shared_bytes: int, threads_by_reg
 
 def of_intel(model: str, numbers: dict[str, Any], invocations: int, shared_bytes: int) -> Statistics:
     """A thread has 128 registers of 32 bytes (bmg: 64) whatever it needs, so they limit nothing but the subgroup's size; "Max live registers" counts 32 bytes."""
-    threads = math.ceil(invocations / numbers["Subgroup size"])
+    lanes = numbers["Subgroup size"]
+    threads = math.ceil(invocations / lanes)
     resident, limit = residence(COMPUTE_UNITS[model], threads, max(shared_bytes, numbers["Workgroup Memory Size"]))
-    return Statistics(numbers["Instructions"], numbers["Max live registers"], numbers["Spills"], 0, resident, limit)
+    return Statistics(lanes, numbers["Instructions"], numbers["Max live registers"], numbers["Spills"], 0, resident, limit)
 
 
 def of_amd(model: str, numbers: dict[str, Any], invocations: int, shared_bytes: int) -> Statistics:
@@ -83,13 +85,13 @@ def of_amd(model: str, numbers: dict[str, Any], invocations: int, shared_bytes: 
     limits["registers"] = on_simd * simds // waves
     resident, limit = limited(limits)
     spills = numbers["Spilled VGPRs"] + numbers["Spilled SGPRs"]
-    return Statistics(numbers["Instructions"], numbers["VGPRs"], spills, 0, resident, limit)
+    return Statistics(lanes, numbers["Instructions"], numbers["VGPRs"], spills, 0, resident, limit)
 
 
 def of_nvidia(model: str, numbers: dict[str, Any], invocations: int, shared_bytes: int) -> Statistics:
     """NVK says how many warps an SM holds by the number of registers alone."""
     resident, limit = residence(COMPUTE_UNITS[model], math.ceil(invocations / 32), shared_bytes, numbers["Max warps/SM"])
-    return Statistics(numbers["Instruction count"], numbers["Number of GPRs"], numbers["Spills to memory"], numbers["Spills to reg"], resident, limit)
+    return Statistics(32, numbers["Instruction count"], numbers["Number of GPRs"], numbers["Spills to memory"], numbers["Spills to reg"], resident, limit)
 
 
 READERS = {"intel": of_intel, "amd": of_amd, "nvidia": of_nvidia}

@@ -16,8 +16,8 @@ constexpr double kRegisters = 65536;  // words of a compute unit
 // A thread of Intel's has 128 registers as wide as its narrowest subgroup, so an invocation of such a subgroup has 128 words. Kernels of skl, tgl, dg2 and bmg
 // begin to spill where "Max live registers" says 130 words.
 constexpr double kMostIntelSimtWords = 131, kMostIntelMatrixWords = 128;
-// NVK (chip 172, Ampere) has 255; its compiler copes with estimates a little above them.
-constexpr double kMostNvkMatrixWords = 290;
+// NVK (chip 172, Ampere) has 255, RADV 256; their compilers cope with estimates a little above them.
+constexpr double kMostMatrixWords = 290;
 
 // Loaded along k in more than one element at once, to be stored along the outer axis.
 bool IsTurned(const ContractionSide& side) { return side.vector > 1 && side.contiguous == Axis::kK; }
@@ -42,6 +42,7 @@ double IntelWords(const SimtTile& t, const Contraction& c) {
   double words = 32 + 2.2 * t.tm * t.tn + 0.75 * Staged(t.bm + t.bn, t.bk, t.threads());
   for (const ContractionSide* side : {&c.lhs, &c.rhs}) words += IsTurned(*side) ? 12 : side->vector == 1 ? 16 : 0;
   if (t.tn > t.tm) words += 8;
+  if (t.slices > 1) words += 20;
   return words + (IsConvolution(c) ? 8 : 0);
 }
 
@@ -53,9 +54,9 @@ double IntelWords(const MatrixTile& t, const Contraction& c) {
   return words + (c.lhs.contiguous == Axis::kOuter ? 8 : 0);
 }
 
-double NvkWords(const SimtTile& t) { return 40 + 1.5 * t.tm * t.tn; }
+double NvkWords(const SimtTile& t, const Contraction& c) { return 40 + 1.5 * t.tm * t.tn + (IsConvolution(c) ? AddressWords(t, c) : 0); }
 
-double NvkWords(const MatrixTile& t, const Contraction& c) {
+double MatrixWords(const MatrixTile& t, const Contraction& c) {
   return 40 + 1.5 * Sums(t) + 0.75 * (t.split() ? 2 : 1) * Staged(t.bm + t.bn, t.bk, t.threads()) + AddressWords(t, c);
 }
 
@@ -77,8 +78,8 @@ double ResidentByShared(int64_t bytes, const DeviceLimits& limits) {
 }
 
 // Invocations that a compute unit holds at the register counts of SIMT kernels.
-double ResidentInvocations(const SimtTile& t, const DeviceLimits& limits) {
-  if (limits.vendor == Vendor::kNvk) return std::min(1536.0, kRegisters / NvkWords(t));  // Ampere
+double ResidentInvocations(const SimtTile& t, const Contraction& c, const DeviceLimits& limits) {
+  if (limits.vendor == Vendor::kNvk) return std::min(1536.0, kRegisters / NvkWords(t, c));  // Ampere
   // Intel's subslices without matrix units: 56 threads of 8 lanes on Gen9. (Gen12 has twice as many, but nothing here tells them apart.)
   return limits.vendor == Vendor::kIntel && limits.matrices.empty() ? 448 : 1024;
 }
@@ -91,16 +92,17 @@ bool FitsRegisters(const SimtTile& tile, const Contraction& c, const DeviceLimit
 
 bool FitsRegisters(const MatrixTile& tile, const Contraction& c, const DeviceLimits& limits) {
   if (limits.vendor == Vendor::kIntel) return IntelWords(tile, c) <= kMostIntelMatrixWords * limits.min_subgroup_size / tile.subgroup;
-  return limits.vendor != Vendor::kNvk || NvkWords(tile, c) <= kMostNvkMatrixWords;
+  const bool known = limits.vendor == Vendor::kNvk || limits.vendor == Vendor::kAmd;
+  return !known || MatrixWords(tile, c) <= kMostMatrixWords;
 }
 
 double ResidentWorkgroups(const SimtTile& tile, const Contraction& c, const DeviceLimits& limits) {
-  const double by_registers = std::floor(ResidentInvocations(tile, limits) / tile.threads());
+  const double by_registers = std::floor(ResidentInvocations(tile, c, limits) / tile.threads());
   return std::max(1.0, std::min(by_registers, ResidentByShared(SharedBytes(tile, c.accumulator), limits)));
 }
 
 double ResidentWorkgroups(const MatrixTile& tile, const Contraction& c, const DeviceLimits& limits) {
-  const double words = limits.vendor == Vendor::kNvk ? std::min(255.0, NvkWords(tile, c)) : 40 + 1.5 * Sums(tile);
+  const double words = limits.vendor == Vendor::kNvk ? std::min(255.0, MatrixWords(tile, c)) : 40 + 1.5 * Sums(tile);
   return std::max(1.0, std::min(std::floor(kRegisters / (words * tile.threads())), ResidentByShared(SharedBytes(tile), limits)));
 }
 

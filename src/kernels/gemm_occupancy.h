@@ -6,7 +6,8 @@
 
 namespace tfvk::kernels {
 
-// Whether the driver's compiler is expected to keep the tile's kernel in registers. There are estimates for Intel's drivers and NVK; for others: true.
+// Whether the driver's compiler is expected to keep the tile's kernel in registers. There are estimates for Mesa's drivers of
+// Intel, AMD and NVIDIA GPUs; for others: true.
 bool FitsRegisters(const SimtTile& tile, const Contraction& c, const DeviceLimits& limits);
 bool FitsRegisters(const MatrixTile& tile, const Contraction& c, const DeviceLimits& limits);
 

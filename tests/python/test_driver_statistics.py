@@ -24,7 +24,7 @@ def check(statistics, monkeypatch, tmp_path, capsys):
     """Runs `--check` where dg2's driver says that one kernel spills `spills` registers and the baseline lists `known`: the exit status and what was printed."""
 
     def run(spills, known, version="Mesa 26.1.6", failures=()):
-        numbers = statistics.occupancy.Statistics(700, 140, spills, 0, 4, "threads")
+        numbers = statistics.occupancy.Statistics(8, 700, 140, spills, 0, 4, "threads")
         kernel = statistics.Kernel("product_square_f16:product", "matrix_64x64x32_8x8x16", 256, 17920, 4, numbers)
 
         def measure(target, *_):
