@@ -4,7 +4,7 @@ PY := .venv/bin/python
 TEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup setup-test configure build install demo test test-drivers bench format clean
+.PHONY: help setup setup-test configure build install demo test test-drivers bench bench-drivers format clean
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -30,6 +30,11 @@ test-drivers: setup-test ## Compile every kernel of the tests with the drivers o
 bench: install ## Time operations and models on this machine, beside JAX and PyTorch where they have CUDA; BENCH_ARGS="--layers operations"
 	@cmake --build $(BUILD) --target tfvk-hlo
 	@TFVK_HLO=$(abspath $(BUILD))/tfvk-hlo $(PY) benchmarks/bench.py $(BENCH_ARGS)
+
+bench-drivers: setup-test ## Write the hot kernels' registers, spills and occupancy on the drivers of all vendors, without their hardware
+	@tools/install.sh $(BUILD) with-tests
+	@test -x .tools/drm-shim/gpurun || tools/get_drm_shim.sh .tools/drm-shim
+	@$(PY) benchmarks/driver_statistics.py --build $(BUILD) --results benchmarks/results --check $(BENCH_ARGS)
 
 format: setup-test ## Format the C++ and Python sources
 	@$(PY) tools/format.py

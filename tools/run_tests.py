@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
+DRM_SHIM = ROOT / ".tools/drm-shim"
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 LONGEST = ("test_ops.py", "test_keras_ops.py", "test_keras_layers.py", "test_gradients.py", "test_sized_errors.py", "test_bad_calls.py")  # begin first
 
@@ -182,10 +183,15 @@ def new_driver(run: Run) -> list[Result]:
     return google_test(run, "new-driver", test_programs(run, ["spirv", "kernels", "compiler"]), [str(runner)], {})
 
 
+def without_drm_shim(run: Run, part: str) -> str:
+    """Why the drivers of GPUs that are not here cannot be had; empty when they are there."""
+    return "" if (DRM_SHIM / "gpurun").exists() else fetch_tool("get_drm_shim.sh", DRM_SHIM, run.log(part))
+
+
 def drivers(run: Run) -> list[Result]:
     """Every module that the C++ tests emitted, compiled by the real drivers of each vendor without their hardware."""
-    folder = ROOT / ".tools/drm-shim"
-    if not (folder / "gpurun").exists() and (reason := fetch_tool("get_drm_shim.sh", folder, run.log("drivers"))):
+    folder = DRM_SHIM
+    if reason := without_drm_shim(run, "drivers"):
         return [Result("drivers", SKIPPED, reason)]
     modules, program = run.results / "modules", run.build / "tests/compile_modules"
     if not modules.exists() or not any(modules.iterdir()):
@@ -202,6 +208,24 @@ def drivers(run: Run) -> list[Result]:
         command = [str(folder / "gpurun"), vendor, model, str(program), "--statistics", str(log.with_suffix(".json")), str(modules)]
         result = one_check(f"{vendor} {model}", command, log)
         print(f"  {result.name}: " + "; ".join(line for line in log.read_text().splitlines() if line.startswith(("left out", "compiled"))), flush=True)
+        return [result]
+
+    return side_by_side(check, targets)
+
+
+def hot_kernels(run: Run) -> list[Result]:
+    """The kernels in which training spends its time, compiled by the same drivers: none may spill registers that does not by tests/drivers/known_spills.json."""
+    if reason := without_drm_shim(run, "hot-kernels"):
+        return [Result("hot-kernels", SKIPPED, reason)]
+    targets = ["intel-skl", "intel-tgl", "intel-dg2", "intel-bmg", "amd-polaris10", "amd-vega10", "amd-navi10", "amd-navi31", "amd-gfx1201", "nvidia-172"]
+    if run.driver_suite == "few":
+        targets = ["intel-dg2", "amd-navi31", "nvidia-172"]
+
+    def check(target: str) -> list[Result]:
+        log = run.log(f"hot-kernels-{target}")
+        command = [sys.executable, "benchmarks/driver_statistics.py", "--build", str(run.build), "--drm-shim", str(DRM_SHIM), "--targets", target, "--check"]
+        result = one_check(target, command, log)
+        print("".join(f"  {line}\n" for line in log.read_text().splitlines() if line.startswith((f"{target}: ", "better: "))), end="", flush=True)
         return [result]
 
     return side_by_side(check, targets)
@@ -238,7 +262,8 @@ def python(run: Run) -> list[Result]:
 def reference(run: Run) -> list[Result]:
     """The Python tests on the reference back end: XLA's evaluator in the place of the compiler and of Vulkan. What tests the device alone is left to it: the walks
     of Keras' registries, finite differences, bad calls, large tensors; and what concerns no plugin."""
-    left_out = ("test_benchmarks.py", "test_cli.py", "test_bad_calls.py", "test_gradients.py", "test_large_tensors.py")
+    of_no_plugin = ("test_benchmarks.py", "test_cli.py", "test_driver_statistics.py", "test_memory_traffic.py", "test_tools.py")
+    left_out = (*of_no_plugin, "test_bad_calls.py", "test_gradients.py", "test_large_tensors.py")
     files = [file for file in sorted((ROOT / "tests/python").glob("test_*.py")) if file.name not in left_out and not file.name.startswith("test_keras_")]
     interpreter = environment_with_plugin(run.build / "reference-env", run.build / "libtfvk_reference.so")
     return pytest(run, "reference", interpreter, files, limit=2400)
@@ -275,10 +300,11 @@ PARTS: dict[str, Callable[[Run], list[Result]]] = {
     "validation": validation,
     "new-driver": new_driver,
     "drivers": drivers,
+    "hot-kernels": hot_kernels,
     "reference": reference,
     "python": python,
 }
-DEFAULT_PARTS = "layers,format,cpp,drivers,validation,new-driver,reference,python"
+DEFAULT_PARTS = "layers,format,cpp,drivers,hot-kernels,validation,new-driver,reference,python"
 
 
 def report(rows: list[tuple[str, list[Result], float]]) -> int:
@@ -308,7 +334,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=Path("build/release"), help="the build folder")
     parser.add_argument("--parts", default=DEFAULT_PARTS, help=f"comma-separated, of {', '.join(PARTS)}; default: {DEFAULT_PARTS}")
-    parser.add_argument("--targets", choices=("all", "few"), default="all", help="of the part `drivers`: every GPU, or one of each vendor")
+    parser.add_argument("--targets", choices=("all", "few"), default="all", help="of the parts `drivers` and `hot-kernels`: every GPU, or one of each vendor")
     arguments = parser.parse_args()
     chosen = arguments.parts.split(",")
     if unknown := [part for part in chosen if part not in PARTS]:

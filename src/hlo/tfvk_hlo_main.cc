@@ -244,11 +244,20 @@ void PrintFusions(const ir::Graph& graph, const Options& options) {
   }
 }
 
+// PROGRAM.kernelN.spv, and beside it in .json what a pipeline needs besides, and what reports want to know (tests/drivers, benchmarks/driver_statistics.py).
 void WriteModules(const program::Program& program, const std::string& folder) {
   for (size_t i = 0; i < program.kernels.size(); ++i) {
-    const spirv::Module& module = program.kernels[i].module;
-    std::ofstream file(fmt::format("{}/kernel{}.spv", folder, i), std::ios::binary);
-    file.write(reinterpret_cast<const char*>(module.words.data()), static_cast<std::streamsize>(module.words.size() * sizeof(uint32_t)));
+    const kernels::Kernel& kernel = program.kernels[i];
+    const std::string path = fmt::format("{}/{}.kernel{}", folder, program.name, i);
+    std::ofstream file(path + ".spv", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(kernel.module.words.data()), static_cast<std::streamsize>(kernel.module.words.size() * sizeof(uint32_t)));
+    const nlohmann::json facts = {{"name", kernel.module.name},
+                                  {"required_subgroup_size", kernel.required_subgroup_size},
+                                  {"workgroup", kernel.module.workgroup},
+                                  {"shared_bytes", kernel.module.shared_bytes},
+                                  {"plan", kernel.plan},
+                                  {"resident_workgroups", kernel.resident_workgroups}};
+    std::ofstream(path + ".json") << facts.dump() << "\n";
   }
 }
 
@@ -364,7 +373,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_flag("--ir", options.print_ir, "print the IR");
   app.add_flag("--fusions", options.print_fusions, "print what each launch computes and what it reads and writes");
   app.add_flag("--program", options.print_program, "print the Program");
-  app.add_option("--modules", options.modules, "a folder for the SPIR-V of the kernels, numbered as --program numbers them")->check(CLI::ExistingDirectory);
+  app.add_option("--modules", options.modules, "a folder for the kernels' SPIR-V and facts, MODULE.kernelN, numbered as --program numbers them")
+      ->check(CLI::ExistingDirectory);
   app.add_flag("--time", options.time, "compare nothing; print what each launch takes on the device");
   app.add_option("--benchmark", options.benchmark,
                  "compare nothing; keep the device busy with each module for this many seconds and print a line of JSON with its times, for benchmarks/; "

@@ -41,8 +41,10 @@ FilterPlan MakePlan(const FilterGradient& g, const DeviceLimits& limits) {
   FilterPlan plan;
   const int64_t taps = g.taps(0) * g.taps(1);
   plan.vector = ChannelVector(g.channels(), static_cast<int>(std::max<int64_t>(1, kMostSums / taps)));
+  // What is loaded at once lies in registers beside the sums; Intel's compiler spills with more than this.
+  const int64_t most_loaded = limits.vendor == DeviceLimits::Vendor::kIntel ? 20 : 48;
   for (const int64_t n : {7, 4, 2}) {
-    if (g.positions(1) % n == 0 && (g.taps(1) + n) * plan.vector <= 48) {
+    if (g.positions(1) % n == 0 && (g.taps(1) + n) * plan.vector <= most_loaded) {
       plan.positions = n;
       break;
     }

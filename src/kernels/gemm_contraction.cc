@@ -207,6 +207,8 @@ KernelSequence MakeContraction(const Contraction& c, const GemmPlan& plan, const
     sequence.kernels.push_back(MakeMatrixBlocks(c, plan.matrix, plan.splits, limits));
   }
   const auto known = [](const Shape& sizes) { return static_cast<double>(StaticCount(sizes).value_or(0)); };
+  sequence.kernels.back().plan = plan.Name();
+  sequence.kernels.back().resident_workgroups = ResidentWorkgroups(plan, c, limits);
   sequence.kernels.back().flops = 2 * known(c.batch) * known(c.m) * known(c.n) * known(c.k);
   if (plan.family == GemmPlan::Family::kMatrix && plan.matrix.scaled()) sequence.scratch_bytes = ScratchOfScales(c, plan.splits) + kScaleBytes;
   if (plan.splits > 1) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "kernels/gemm_occupancy.h"
 #include "kernels/gemm_scale.h"
 #include "kernels/gemm_staging.h"
 
@@ -14,16 +16,14 @@ constexpr int64_t kRunTimeSize = 2048;  // what a size known only at launch coun
 constexpr int64_t kMaxPartialBytes = int64_t{256} << 20;
 
 // The device as the model sees it, in clock cycles and for one compute unit. Not exact for any device: only the order of the plans matters.
-constexpr double kFmaPerCycle = 128;           // fp32 multiply-adds of a compute unit
-constexpr double kMatrixSpeedup = 8;           // of 16-bit cooperative matrices over kFmaPerCycle
-constexpr double kCacheBytesPerCycle = 48;     // from the shared cache, a compute unit
-constexpr double kMemoryBytesPerCycle = 7;     // from memory, a compute unit
-constexpr double kBlockOverhead = 2000;        // start, first loads, writes
-constexpr double kStagedResult = 60;           // one more result that an invocation of a cooperative-matrix kernel writes through shared memory
-constexpr double kStepLatency = 500;           // of one step of a block that runs alone
-constexpr double kLaunchCycles = 6000;         // of one more kernel
-constexpr double kResidentInvocations = 1024;  // of a compute unit, at the register counts of SIMT kernels
-constexpr double kRegisters = 65536;           // of a compute unit
+constexpr double kFmaPerCycle = 128;        // fp32 multiply-adds of a compute unit
+constexpr double kMatrixSpeedup = 8;        // of 16-bit cooperative matrices over kFmaPerCycle
+constexpr double kCacheBytesPerCycle = 48;  // from the shared cache, a compute unit
+constexpr double kMemoryBytesPerCycle = 7;  // from memory, a compute unit
+constexpr double kBlockOverhead = 2000;     // start, first loads, writes
+constexpr double kStagedResult = 60;        // one more result that an invocation of a cooperative-matrix kernel writes through shared memory
+constexpr double kStepLatency = 500;        // of one step of a block that runs alone
+constexpr double kLaunchCycles = 6000;      // of one more kernel
 
 struct Problem {
   double batch, m, n, k;
@@ -51,12 +51,11 @@ struct BlockCost {
   double resident;  // blocks of a compute unit at a time
 };
 
-BlockCost CostOf(const SimtTile& t) { return {kBlockOverhead, std::max(1.0, std::floor(kResidentInvocations / t.threads()))}; }
+BlockCost CostOf(const SimtTile& t, const Contraction& c, const DeviceLimits& limits) { return {kBlockOverhead, ResidentWorkgroups(t, c, limits)}; }
 
-BlockCost CostOf(const MatrixTile& t) {
+BlockCost CostOf(const MatrixTile& t, const Contraction& c, const DeviceLimits& limits) {
   const double results = static_cast<double>(t.bm) * t.bn / t.threads();
-  const double registers = (40 + 1.5 * results * (t.split() ? 2 : 1)) * t.threads();
-  return {kBlockOverhead / 2 + kStagedResult * results, std::max(1.0, std::floor(kRegisters / registers))};
+  return {kBlockOverhead / 2 + kStagedResult * results, ResidentWorkgroups(t, c, limits)};
 }
 
 double BlockCycles(const Problem& p, int bm, int bn, int bk, BlockCost cost, double fma_per_cycle, int64_t splits) {
@@ -88,12 +87,12 @@ std::vector<SimtTile> SimtTiles() {
   };
 }
 
-bool Fits(SimtTile* t, DType accumulator, const DeviceLimits& limits) {
+bool Fits(SimtTile* t, const Contraction& c, const DeviceLimits& limits) {
   if (t->threads() > static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0]))) return false;
-  const bool few_registers = limits.vendor == DeviceLimits::Vendor::kIntel || ByteSize(ComputeType(accumulator)) == 8;
-  if (few_registers && t->tm * t->tn > 32) return false;
+  const bool few_registers = limits.vendor == DeviceLimits::Vendor::kIntel || ByteSize(ComputeType(c.accumulator)) == 8;
+  if ((few_registers && t->tm * t->tn > 32) || !FitsRegisters(*t, c, limits)) return false;
   for (t->stages = 2; t->stages >= 1; --t->stages) {
-    if (SharedBytes(*t, accumulator) <= limits.shared_bytes) return true;
+    if (SharedBytes(*t, c.accumulator) <= limits.shared_bytes) return true;
   }
   return false;
 }
@@ -104,26 +103,44 @@ uint32_t MatrixSubgroup(const MatrixShape& shape, const DeviceLimits& limits) {
   return wide_as_result ? shape.n : limits.subgroup_size;
 }
 
+// A subgroup's part of the block is wm x wn.
+struct Block {
+  int bm, bn, bk, wm, wn;
+};
+
+// Intel's compiler spills where an invocation has more than 16 sums, so many subgroups share a block, each with two fragments one below the other.
+std::vector<Block> IntelBlocks(const MatrixShape& shape) {
+  std::vector<Block> blocks;
+  for (int bk : {32, 16}) {
+    for (auto [bm, bn] : {std::pair{64, 64}, {128, 64}, {64, 128}, {32, 64}, {64, 32}, {32, 32}, {16, 64}, {64, 16}}) {
+      blocks.push_back({bm, bn, bk, 2 * static_cast<int>(shape.m), static_cast<int>(shape.n)});
+    }
+  }
+  return blocks;
+}
+
+std::vector<Block> BlocksFor(const MatrixShape& shape, const DeviceLimits& limits) {
+  if (limits.vendor == DeviceLimits::Vendor::kIntel) return IntelBlocks(shape);
+  return {{128, 128, 32, 64, 64}, {64, 128, 32, 64, 64}, {128, 64, 32, 64, 64}, {64, 128, 64, 64, 32}, {128, 64, 64, 64, 32}, {64, 64, 64, 64, 32},
+          {64, 64, 64, 32, 32},   {128, 64, 32, 64, 32}, {64, 128, 32, 32, 64}, {64, 64, 32, 32, 32},  {64, 64, 32, 32, 16},  {32, 64, 32, 16, 32},
+          {64, 32, 32, 32, 16},   {32, 32, 32, 16, 16},  {16, 64, 32, 16, 16},  {64, 16, 32, 16, 16}};
+}
+
 // The tiles for operands of one kind.
-std::vector<MatrixTile> MatrixTiles(DType operand, MatrixOperands kind, const DeviceLimits& limits) {
+std::vector<MatrixTile> MatrixTiles(DType operand, MatrixOperands kind, const Contraction& c, const DeviceLimits& limits) {
   std::vector<MatrixTile> tiles;
   const bool split = kind == MatrixOperands::kSplitBf16;
-  struct Block {
-    int bm, bn, bk, wm, wn;
-  };
-  constexpr Block kBlocks[] = {{128, 128, 32, 64, 64}, {64, 128, 32, 64, 64}, {128, 64, 32, 64, 64}, {64, 128, 64, 64, 32},
-                               {128, 64, 64, 64, 32},  {64, 64, 64, 64, 32},  {64, 64, 64, 32, 32},  {128, 64, 32, 64, 32},
-                               {64, 128, 32, 32, 64},  {64, 64, 32, 32, 32},  {64, 64, 32, 32, 16},  {32, 64, 32, 16, 32},
-                               {64, 32, 32, 32, 16},   {32, 32, 32, 16, 16},  {16, 64, 32, 16, 16},  {64, 16, 32, 16, 16}};
+  // AMD's compiler spills with more (gfx1201, Mesa 26.1.6).
+  const double most_sums = split && limits.vendor == DeviceLimits::Vendor::kAmd ? 64 : 128;
   for (const MatrixShape& shape : limits.matrices) {
     if (shape.a != operand || shape.b != operand || shape.c != DType::kF32 || shape.result != DType::kF32) continue;
-    for (const Block& block : kBlocks) {
+    for (const Block& block : BlocksFor(shape, limits)) {
       if (split && block.bk == 64) continue;  // twice the sums and the staged terms: registers spill
       const MatrixTile t{shape, MatrixSubgroup(shape, limits), block.bm, block.bn, block.bk, block.wm, block.wn, 1, kind};
-      const bool divides = t.wm % shape.m == 0 && t.wn % shape.n == 0 && t.bk % shape.k == 0;
+      const bool divides = t.bm % t.wm == 0 && t.bn % t.wn == 0 && t.wm % shape.m == 0 && t.wn % shape.n == 0 && t.bk % shape.k == 0;
       const double sums = t.wm * t.wn / static_cast<double>(t.subgroup) * (split ? 2 : 1);
-      if (divides && sums <= 128 && t.threads() <= static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0])) &&
-          SharedBytes(t) <= limits.shared_bytes) {
+      if (divides && sums <= most_sums && t.threads() <= static_cast<int>(std::min(limits.max_invocations, limits.max_workgroup[0])) &&
+          SharedBytes(t) <= limits.shared_bytes && FitsRegisters(t, c, limits)) {
         tiles.push_back(t);
       }
     }
@@ -134,19 +151,22 @@ std::vector<MatrixTile> MatrixTiles(DType operand, MatrixOperands kind, const De
 std::vector<MatrixTile> MatrixTiles(const Contraction& c, const DeviceLimits& limits) {
   if (!limits.vulkan_memory_model || !limits.subgroup_size_control || c.accumulator != DType::kF32 || c.lhs.dtype != c.rhs.dtype) return {};
   if (IsHalfWidth(c.lhs.dtype)) {
-    return c.lhs.dtype == DType::kBF16 && !limits.bfloat16_matrix ? std::vector<MatrixTile>() : MatrixTiles(c.lhs.dtype, MatrixOperands::kHalves, limits);
+    return c.lhs.dtype == DType::kBF16 && !limits.bfloat16_matrix ? std::vector<MatrixTile>() : MatrixTiles(c.lhs.dtype, MatrixOperands::kHalves, c, limits);
   }
   std::vector<MatrixTile> tiles;
   if (c.lhs.dtype != DType::kF32 || c.precision != GemmPrecision::kTensorFloat) return tiles;
-  if (limits.bfloat16_matrix) tiles = MatrixTiles(DType::kBF16, MatrixOperands::kSplitBf16, limits);
+  if (limits.bfloat16_matrix) tiles = MatrixTiles(DType::kBF16, MatrixOperands::kSplitBf16, c, limits);
   if (CanScale(c, limits)) {
-    for (const MatrixTile& tile : MatrixTiles(DType::kF16, MatrixOperands::kScaledF16, limits)) tiles.push_back(tile);
+    for (const MatrixTile& tile : MatrixTiles(DType::kF16, MatrixOperands::kScaledF16, c, limits)) tiles.push_back(tile);
   }
   return tiles;
 }
 
 // Fewer, larger fragments need fewer instructions and loads; a longer step hides more of the loads of the next.
-double Efficiency(const MatrixTile& t) {
+double Efficiency(const MatrixTile& t, const DeviceLimits& limits) {
+  // Intel's instruction is a pipeline, so small fragments cost no more there; its parts are small and bound by the 128 bytes a cycle of shared memory, of which
+  // this expects half. Not measured: no such device was there.
+  if (limits.vendor == DeviceLimits::Vendor::kIntel) return 0.016 * 2 * t.wm * t.wn / (t.wm + t.wn) * (t.split() ? 1 / 3.0 : 1);
   const double fragment = t.shape.m * t.shape.n * t.shape.k / 4096.0;
   const double reuse = 2.0 * t.wm * t.wn / (t.wm + t.wn) * (t.bk >= 64 ? 1.45 : 1);
   return 0.008 * std::min(64.0, reuse) * std::min(1.0, 0.5 + fragment / 2) * (t.split() ? 1 / 3.0 : 1);
@@ -216,6 +236,11 @@ int64_t SharedBytes(const MatrixTile& t) {
   return StagedBlock::Bytes(left) + StagedBlock::Bytes(right) + subgroups * t.shape.m * t.wn * 4 * (t.split() ? 2 : 1);
 }
 
+double ResidentWorkgroups(const GemmPlan& plan, const Contraction& c, const DeviceLimits& limits) {
+  if (plan.family == GemmPlan::Family::kDirect) return 0;
+  return plan.family == GemmPlan::Family::kSimt ? ResidentWorkgroups(plan.simt, c, limits) : ResidentWorkgroups(plan.matrix, c, limits);
+}
+
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits) {
   const Problem p{SizeForModel(c.batch),
                   SizeForModel(c.m),
@@ -226,17 +251,18 @@ std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits
   std::vector<Scored> scored;
   AddDirect(c, p, &scored);
   for (SimtTile tile : SimtTiles()) {
-    if (!Fits(&tile, c.accumulator, limits)) continue;
+    if (!Fits(&tile, c, limits)) continue;
+    const BlockCost cost = CostOf(tile, c, limits);
     for (int64_t splits : SplitCounts(c, tile.bk)) {
-      scored.push_back(
-          {{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), kFmaPerCycle * Efficiency(tile), splits)});
+      scored.push_back({{GemmPlan::Family::kSimt, tile, {}, splits}, BlockCycles(p, tile.bm, tile.bn, tile.bk, cost, kFmaPerCycle * Efficiency(tile), splits)});
     }
   }
   for (const MatrixTile& tile : MatrixTiles(c, limits)) {
     for (int64_t splits : SplitCounts(c, tile.bk)) {
-      const double rate = kFmaPerCycle * kMatrixSpeedup * Efficiency(tile);
+      const double rate = kFmaPerCycle * kMatrixSpeedup * Efficiency(tile, limits);
       const double scaling = tile.scaled() ? ScalingCycles(c, p.compute_units) : 0;
-      scored.push_back({{GemmPlan::Family::kMatrix, {}, tile, splits}, scaling + BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile), rate, splits)});
+      scored.push_back(
+          {{GemmPlan::Family::kMatrix, {}, tile, splits}, scaling + BlockCycles(p, tile.bm, tile.bn, tile.bk, CostOf(tile, c, limits), rate, splits)});
     }
   }
   std::stable_sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) { return a.cycles < b.cycles; });

@@ -50,6 +50,9 @@ struct GemmPlan {
 int64_t SharedBytes(const SimtTile& tile, DType accumulator);
 int64_t SharedBytes(const MatrixTile& tile);
 
+// How many of a plan's workgroups the model counts on at a time on a compute unit; 0 for kDirect, which has no tiles.
+double ResidentWorkgroups(const GemmPlan& plan, const Contraction& c, const DeviceLimits& limits);
+
 // Every plan that the device can run for this contraction, the model's choice first.
 std::vector<GemmPlan> GemmPlans(const Contraction& c, const DeviceLimits& limits);
 

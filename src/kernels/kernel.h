@@ -36,7 +36,7 @@ struct DeviceLimits {
   bool vulkan_memory_model = false;
   std::vector<MatrixShape> matrices;  // empty: no cooperative matrices (or not trusted on this driver)
   uint32_t compute_units = 16;        // SMs, CUs or Xe cores; a guess where the driver does not tell
-  enum class Vendor : uint8_t { kOther, kNvidia, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
+  enum class Vendor : uint8_t { kOther, kNvidia, kNvk, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
 };
 
 // One word of the argument block.
@@ -69,6 +69,9 @@ struct Kernel {
   uint32_t required_subgroup_size = 0;    // 0: any
   // Estimates for scheduling and profiles.
   double flops = 0, bytes = 0;
+  // Of a product's blocks: the plan's name, and how many workgroups the model of its tiles counts on at a time on a compute unit. Only reports read them.
+  std::string plan;
+  double resident_workgroups = 0;  // 0: there is no such model
 };
 
 // What a description becomes: kernels launched one after the other (each sees what those before wrote) with scratch memory between them.

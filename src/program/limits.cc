@@ -9,6 +9,8 @@ kernels::DeviceLimits::Vendor VendorOf(vulkan::KernelLimits::Vendor vendor) {
   switch (vendor) {
     case From::kNvidia:
       return To::kNvidia;
+    case From::kNvk:
+      return To::kNvk;
     case From::kAmd:
       return To::kAmd;
     case From::kIntel:

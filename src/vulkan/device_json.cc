@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kTypeNames[] = {"other", "integrated", "discrete", "virtual", "cpu"};
-constexpr const char* kVendorNames[] = {"other", "nvidia", "amd", "intel", "llvmpipe", "swiftshader"};
+constexpr const char* kVendorNames[] = {"other", "nvidia", "nvk", "amd", "intel", "llvmpipe", "swiftshader"};
 
 struct Writer {
   json& out;

@@ -46,7 +46,7 @@ Vendor VendorOf(const DeviceSnapshot& s) {
   if (s.driver_id == kSwiftShader) return Vendor::kSwiftShader;
   switch (s.vendor_id) {
     case 0x10de:
-      return Vendor::kNvidia;
+      return s.driver_id == kMesaNvk ? Vendor::kNvk : Vendor::kNvidia;
     case 0x1002:
       return Vendor::kAmd;
     case 0x8086:

@@ -20,7 +20,7 @@ struct PlannedMatrix {
 
 // The limits that kernel generators see; program/limits.h turns them into kernels::DeviceLimits. Features that are off for a workaround are off here.
 struct KernelLimits {
-  enum class Vendor : uint8_t { kOther, kNvidia, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
+  enum class Vendor : uint8_t { kOther, kNvidia, kNvk, kAmd, kIntel, kLlvmpipe, kSwiftShader } vendor = Vendor::kOther;
   uint32_t max_invocations = 0, shared_bytes = 0;
   std::array<uint32_t, 3> max_workgroup = {};
   uint32_t subgroup_size = 1, min_subgroup_size = 1, max_subgroup_size = 1;

@@ -1,7 +1,8 @@
 // Compiles SPIR-V modules with the first Vulkan device of this machine and tells what its driver says of each: instructions, registers, spills.
 //   compile_modules [--statistics FILE] FOLDER
-// FOLDER holds .spv files (the C++ tests write theirs to the folder that TFVK_DUMP_MODULES names). Exit status 1 when the driver refuses one; modules that use
-// what the device lacks are counted and left out. FILE gets the statistics as JSON.
+// FOLDER holds .spv files: the C++ tests write theirs to the folder that TFVK_DUMP_MODULES names, `tfvk-hlo --modules` writes NAME.json beside NAME.spv, whose
+// subgroup size is then required as the plugin requires it. Exit status 1 when the driver refuses one; modules that use what the device lacks are counted and
+// left out. FILE gets the statistics as JSON.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,11 +35,12 @@ class Compiler {
  public:
   Compiler(Instance& instance, int index);
   // What the driver made of the module, and its statistics of each compiled variant.
-  VkResult Compile(const std::vector<uint32_t>& words, nlohmann::json& statistics);
+  VkResult Compile(const std::vector<uint32_t>& words, uint32_t subgroup_size, nlohmann::json& statistics);
 
  private:
   VkDevice device_ = VK_NULL_HANDLE;
   VkPipelineLayout layout_ = VK_NULL_HANDLE;
+  bool size_can_be_required_;
   tfvk::vulkan::DeviceFunctions f_;
   PFN_vkGetPipelineExecutablePropertiesKHR properties_ = nullptr;
   PFN_vkGetPipelineExecutableStatisticsKHR statistics_ = nullptr;
@@ -75,7 +77,7 @@ struct Features {
   }
 };
 
-Compiler::Compiler(Instance& instance, int index) {
+Compiler::Compiler(Instance& instance, int index) : size_can_be_required_(instance.snapshots()[index].subgroup.required_size_in_compute) {
   const tfvk::vulkan::InstanceFunctions& f = instance.functions();
   const auto physical = static_cast<VkPhysicalDevice>(instance.physical_device(index));
   Features features(instance.snapshots()[index]);
@@ -107,17 +109,25 @@ Compiler::Compiler(Instance& instance, int index) {
   Check(f_.CreatePipelineLayout(device_, &layout, nullptr, &layout_), "vkCreatePipelineLayout");
 }
 
-VkResult Compiler::Compile(const std::vector<uint32_t>& words, nlohmann::json& statistics) {
+VkResult Compiler::Compile(const std::vector<uint32_t>& words, uint32_t subgroup_size, nlohmann::json& statistics) {
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
   module_info.codeSize = words.size() * sizeof(uint32_t);
   module_info.pCode = words.data();
   VkShaderModule module = VK_NULL_HANDLE;
   Check(f_.CreateShaderModule(device_, &module_info, nullptr, &module), "vkCreateShaderModule");
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT size{};
+  size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO_EXT;
+  size.requiredSubgroupSize = subgroup_size;
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.flags = statistics_ ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  if (subgroup_size) {
+    // As src/vulkan/pipeline_cache.cc does.
+    if (size_can_be_required_) info.stage.pNext = &size;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+  }
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module;
   info.stage.pName = "main";
@@ -137,13 +147,15 @@ nlohmann::json Compiler::Statistics(VkPipeline pipeline) const {
   VkPipelineInfoKHR info{VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR, nullptr, pipeline};
   uint32_t executables = 0;
   Check(properties_(device_, &info, &executables, nullptr), "vkGetPipelineExecutablePropertiesKHR");
+  std::vector<VkPipelineExecutablePropertiesKHR> facts(executables, {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR, nullptr, 0, "", "", 0});
+  Check(properties_(device_, &info, &executables, facts.data()), "vkGetPipelineExecutablePropertiesKHR");
   for (uint32_t i = 0; i < executables; ++i) {
     VkPipelineExecutableInfoKHR which{VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR, nullptr, pipeline, i};
     uint32_t count = 0;
     Check(statistics_(device_, &which, &count, nullptr), "vkGetPipelineExecutableStatisticsKHR");
     std::vector<VkPipelineExecutableStatisticKHR> numbers(count, {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR, nullptr, "", "", {}, {}});
     Check(statistics_(device_, &which, &count, numbers.data()), "vkGetPipelineExecutableStatisticsKHR");
-    nlohmann::json variant;
+    nlohmann::json variant = {{"Subgroup size", facts[i].subgroupSize}};
     for (const VkPipelineExecutableStatisticKHR& n : numbers) {
       const bool real = n.format == VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_FLOAT64_KHR;
       variant[n.name] = real ? nlohmann::json(n.value.f64) : nlohmann::json(n.value.u64);
@@ -157,6 +169,12 @@ std::vector<uint32_t> ReadWords(const fs::path& path) {
   std::vector<uint32_t> words(fs::file_size(path) / sizeof(uint32_t));
   std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(words.data()), static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
   return words;
+}
+
+// The subgroup size that the module's kernel requires; 0: any.
+uint32_t RequiredSubgroupSize(fs::path module) {
+  std::ifstream facts(module.replace_extension(".json"));
+  return facts ? nlohmann::json::parse(facts).at("required_subgroup_size").get<uint32_t>() : 0;
 }
 
 std::vector<fs::path> Modules(const fs::path& folder) {
@@ -197,7 +215,7 @@ void CompileBatch(const std::vector<fs::path>& paths, size_t first, std::FILE* o
       continue;
     }
     nlohmann::json statistics;
-    const VkResult result = compiler.Compile(words, statistics);
+    const VkResult result = compiler.Compile(words, RequiredSubgroupSize(paths[i]), statistics);
     const std::string fault = KnownFault(device, result);
     if (result == VK_SUCCESS) {
       say({{"statistics", statistics}});
@@ -215,8 +233,13 @@ struct Report {
   std::map<std::string, int> left_out;
   int compiled = 0, refused = 0;
 
+  void LeaveOut(const fs::path& module, const std::string& why) {
+    ++left_out[why];
+    json["left out"][module.stem().string()] = why;
+  }
   void Refuse(const fs::path& module, const std::string& why) {
     ++refused;
+    json["refused"][module.stem().string()] = why;
     fmt::print("REFUSED {}: {}\n", module.filename().string(), why);
   }
 };
@@ -247,7 +270,7 @@ size_t RunBatch(const std::vector<fs::path>& paths, size_t first, Report& report
     const nlohmann::json line = nlohmann::json::parse(text);
     if (line.contains("device")) report.json.update(line);
     if (line.contains("module")) current = line["module"], began = true;
-    if (line.contains("left out")) ++report.left_out[line["left out"]];
+    if (line.contains("left out")) report.LeaveOut(paths[current], line["left out"]);
     if (line.contains("refused")) report.Refuse(paths[current], line["refused"]);
     if (line.contains("statistics")) {
       report.json["modules"][paths[current].stem().string()] = line["statistics"];

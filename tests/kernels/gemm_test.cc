@@ -139,7 +139,7 @@ TEST(Gemm, SizesAndTransposes) {
 }
 
 // Every tile of the table (on software drivers some of each family), whether the model would choose it or not; layouts and splits by turns.
-void RunEveryPlan(DType dtype, GemmPrecision precision) {
+void RunEveryPlan(DType dtype, GemmPrecision precision, const DeviceLimits& limits = Device::Get().limits()) {
   int turn = 0;
   for (const int64_t odd : {0, 1}) {
     Case probe;
@@ -148,7 +148,7 @@ void RunEveryPlan(DType dtype, GemmPrecision precision) {
     const Side any = MakeSide(probe, probe.m, false, false, 1);
     GemmSpec probe_spec = SpecOf(probe, any, any);
     probe_spec.precision = precision;
-    std::vector<GemmPlan> plans = GemmPlans(ContractionOf(probe_spec), Device::Get().limits());
+    std::vector<GemmPlan> plans = GemmPlans(ContractionOf(probe_spec), limits);
     plans.erase(std::remove_if(plans.begin(), plans.end(), [odd](const GemmPlan& plan) { return plan.splits != (odd ? 3 : 1); }), plans.end());
     for (const GemmPlan& plan : testing::PlansToTry(plans, Device::Get().limits(), static_cast<size_t>(odd))) {
       Case c = probe;
@@ -159,7 +159,7 @@ void RunEveryPlan(DType dtype, GemmPrecision precision) {
       const Side lhs = MakeSide(c, c.m, c.lhs_transposed, false, 1), rhs = MakeSide(c, c.n, !c.rhs_transposed, false, 2);
       GemmSpec spec = SpecOf(c, lhs, rhs);
       spec.precision = precision;
-      ASSERT_EQ(Compute(c, MakeContraction(ContractionOf(spec), plan, Device::Get().limits()), lhs, rhs), Reference(c, lhs, rhs));
+      ASSERT_EQ(Compute(c, MakeContraction(ContractionOf(spec), plan, limits), lhs, rhs), Reference(c, lhs, rhs));
     }
   }
 }
@@ -169,6 +169,14 @@ TEST(Gemm, EveryPlanOfSingles) { RunEveryPlan(DType::kF32, GemmPrecision::kTenso
 TEST(Gemm, EveryPlanOfHalves) {
   if (!Supports(DType::kF16)) GTEST_SKIP() << "no 16-bit storage on " << Device::Get().name();
   RunEveryPlan(DType::kF16, GemmPrecision::kFull);
+}
+
+// Intel's devices have tiles of their own; any device can run them.
+TEST(Gemm, EveryPlanForIntel) {
+  DeviceLimits limits = Device::Get().limits();
+  limits.vendor = DeviceLimits::Vendor::kIntel;
+  RunEveryPlan(DType::kF32, GemmPrecision::kTensorFloat, limits);
+  if (Supports(DType::kF16)) RunEveryPlan(DType::kF16, GemmPrecision::kFull, limits);
 }
 
 TEST(Gemm, DTypes) {
@@ -458,6 +466,58 @@ TEST(GemmPlans, LargeProductsTakeLargeTilesThatFitTheRegisters) {
   EXPECT_EQ(best(4096, 4096, 4096, DType::kF32).Name(), "matrix_128x64x32_16x16x16_bf16x3");
   const GemmPlan narrow = best(200704, 64, 64, DType::kBF16);  // little to reuse: registers are better spent on more blocks at a time
   EXPECT_LE(narrow.matrix.bm * narrow.matrix.bn, 128 * 64) << narrow.Name();
+}
+
+TEST(GemmPlans, TilesFitTheRegistersOfIntel) {
+  DeviceLimits limits;
+  limits.vendor = DeviceLimits::Vendor::kIntel;
+  limits.shared_bytes = 49152;
+  limits.max_invocations = 1024;
+  limits.max_workgroup = {1024, 1024, 64};
+  limits.subgroup_size = limits.max_subgroup_size = 32;
+  limits.int64 = limits.float16 = limits.storage_16bit = limits.vulkan_memory_model = limits.subgroup_size_control = true;
+  for (const uint32_t lanes : {8u, 16u}) {  // dg2, bmg
+    limits.min_subgroup_size = lanes;
+    limits.matrices = {{8, lanes, 16, DType::kF16, DType::kF16, DType::kF32, DType::kF32}};
+    Case c;
+    c.m = c.n = c.k = 2048, c.dtype = DType::kF16;
+    Side side{{}, 0, c.k, 1};
+    side.values.resize(1);
+    const Contraction contraction = ContractionOf(SpecOf(c, side, side));
+    const std::vector<GemmPlan> plans = GemmPlans(contraction, limits);
+    EXPECT_EQ(plans.front().family, GemmPlan::Family::kMatrix) << plans.front().Name();
+    for (const GemmPlan& plan : plans) {
+      if (plan.family == GemmPlan::Family::kDirect) continue;
+      if (plan.family == GemmPlan::Family::kMatrix) {
+        EXPECT_EQ(plan.matrix.subgroup, lanes) << plan.Name();
+        EXPECT_LE(plan.matrix.wm * plan.matrix.wn / static_cast<int>(lanes), 16) << plan.Name();
+      }
+      EXPECT_LE(plan.simt.tm * plan.simt.tn, 32) << plan.Name();
+      EXPECT_GE(ResidentWorkgroups(plan, contraction, limits), 1) << plan.Name();
+    }
+  }
+}
+
+TEST(GemmPlans, SharedMemoryLimitsTheResidentWorkgroups) {
+  DeviceLimits limits;
+  limits.shared_bytes = 49152;
+  limits.max_invocations = 1024;
+  limits.max_workgroup = {1024, 1024, 64};
+  Case c;
+  c.m = c.n = c.k = 2048;
+  Side side{{}, 0, c.k, 1};
+  side.values.resize(1);
+  const Contraction contraction = ContractionOf(SpecOf(c, side, side));
+  GemmPlan plan;
+  plan.simt = {128, 128, 16, 8, 8, 1, 2};  // 256 invocations, 33 KiB
+  using Vendor = DeviceLimits::Vendor;
+  const std::pair<Vendor, double> expected[] = {{Vendor::kOther, 4}, {Vendor::kNvidia, 4}, {Vendor::kAmd, 1}, {Vendor::kNvk, 1}, {Vendor::kIntel, 1}};
+  for (const auto& [vendor, resident] : expected) {
+    limits.vendor = vendor;
+    EXPECT_EQ(ResidentWorkgroups(plan, contraction, limits), resident) << static_cast<int>(vendor);
+  }
+  plan.family = GemmPlan::Family::kDirect;
+  EXPECT_EQ(ResidentWorkgroups(plan, contraction, limits), 0);
 }
 
 TEST(GemmPlans, LongSumsOfFewResultsAreSplit) {

@@ -64,8 +64,8 @@ const std::vector<Row>& Rows() {
        "16x16x16 f16*f16->f16, 16x8x16 f16*f16->f16, 16x8x8 f16*f16->f16, 16x16x16 f16*f16->f32, 16x8x16 f16*f16->f32, 16x8x8 f16*f16->f32, "
        "16x16x32 u8*u8->u32, 16x16x32 s8*s8->s32, 16x8x32 u8*u8->u32, 16x8x32 s8*s8->s32, 16x16x16 bf16*bf16->f32",
        "VK_EXT_memory_budget VK_KHR_cooperative_matrix VK_KHR_shader_bfloat16 VK_NV_cooperative_matrix2", ""},
-      {"nvk_118", "", "nvidia discrete 1", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllButF16, "", "VK_EXT_memory_budget", "float16 matrices"},
-      {"nvk_172", "", "nvidia discrete 2", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllTypes,
+      {"nvk_118", "", "nvk discrete 1", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllButF16, "", "VK_EXT_memory_budget", "float16 matrices"},
+      {"nvk_172", "", "nvk discrete 2", 0, "0 2 2 1", uint64_t{2} << 30, "32 of 32..32, chosen", kAllTypes,
        "16x16x16 f16*f16->f16, 16x8x16 f16*f16->f16, 16x8x8 f16*f16->f16, 16x16x16 f16*f16->f32, 16x8x16 f16*f16->f32, 16x8x8 f16*f16->f32, "
        "16x16x32 u8*u8->u32, 16x8x32 u8*u8->u32, 16x8x16 u8*u8->u32, 8x8x16 u8*u8->u32, "
        "16x16x32 s8*s8->s32, 16x8x32 s8*s8->s32, 16x8x16 s8*s8->s32, 8x8x16 s8*s8->s32",

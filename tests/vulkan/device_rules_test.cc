@@ -268,6 +268,7 @@ TEST(DeviceRules, VendorsAndComputeUnits) {
   using Vendor = KernelLimits::Vendor;
   auto vendor = [](uint32_t id, uint32_t driver) { return PlanOf([&](DeviceSnapshot& s) { s.vendor_id = id, s.driver_id = driver; }).limits.vendor; };
   EXPECT_EQ(vendor(0x10de, kNvidiaProprietary), Vendor::kNvidia);
+  EXPECT_EQ(vendor(0x10de, kMesaNvk), Vendor::kNvk);
   EXPECT_EQ(vendor(0x1002, kAmdProprietary), Vendor::kAmd);
   EXPECT_EQ(vendor(0x8086, kIntelMesa), Vendor::kIntel);
   EXPECT_EQ(vendor(0x10005, kMesaLlvmpipe), Vendor::kLlvmpipe);
