@@ -2,6 +2,7 @@
 
 #include "hlo/narrow_types.h"
 #include "hlo/shape_conversion.h"
+#include "hlo/small_integers.h"
 #include "hlo/status.h"
 #include "xla/hlo/builder/xla_computation.h"
 #include "xla/hlo/ir/hlo_computation.h"
@@ -15,17 +16,28 @@ namespace tfvk::hlo {
 
 void ModuleDeleter::operator()(xla::HloModule* module) const { delete module; }
 
-ModulePtr ModuleFromComputation(const xla::XlaComputation& computation) { return ModuleFromProto(computation.proto()); }
+namespace {
 
-ModulePtr ModuleFromProto(const xla::HloModuleProto& proto) {
-  if (HasNarrowTypes(proto)) {
-    xla::HloModuleProto as_bytes = proto;
-    StoreNarrowTypesAsBytes(as_bytes);
-    return ModuleFromProto(as_bytes);
-  }
+ModulePtr ModuleOf(const xla::HloModuleProto& proto) {
   xla::DebugOptions debug_options;
   auto config = ValueOrThrow(xla::HloModule::CreateModuleConfigFromProto(proto, debug_options), "HLO module configuration");
   return ModulePtr(ValueOrThrow(xla::HloModule::CreateFromProto(proto, config), "HLO module").release());
+}
+
+}  // namespace
+
+ModulePtr ModuleFromComputation(const xla::XlaComputation& computation) { return ModuleFromProto(computation.proto()); }
+
+ModulePtr ModuleFromProto(const xla::HloModuleProto& proto) {
+  if (!HasNarrowTypes(proto)) return ModuleOf(proto);
+  xla::HloModuleProto as_bytes = proto;
+  if (HasSmallIntegers(proto)) {
+    const ModulePtr module = ModuleOf(proto);
+    KeepSmallIntegersInRange(*module);
+    as_bytes = module->ToProto();
+  }
+  StoreNarrowTypesAsBytes(as_bytes);
+  return ModuleOf(as_bytes);
 }
 
 ModulePtr ModuleFromText(const std::string& text) {
@@ -37,6 +49,11 @@ ModulePtr ModuleFromText(const std::string& text) {
 std::string ToText(const xla::HloModule& module) { return module.ToString(); }
 
 ModulePtr Clone(const xla::HloModule& module) { return ModulePtr(module.Clone(/*suffix=*/"").release()); }
+
+ModulePtr CloneWithoutNarrowTypes(const xla::HloModule& module) {
+  const xla::HloModuleProto proto = module.ToProto();
+  return HasNarrowTypes(proto) ? ModuleFromProto(proto) : Clone(module);
+}
 
 std::optional<DType> DTypeOf(xla::PrimitiveType type) {
   switch (type) {

@@ -28,6 +28,8 @@ ModulePtr ModuleFromProto(const xla::HloModuleProto& proto);
 ModulePtr ModuleFromText(const std::string& text);
 std::string ToText(const xla::HloModule& module);
 ModulePtr Clone(const xla::HloModule& module);
+// With bytes in the place of floats of 8 and integers of 4 bits, as ModuleFromComputation gives it.
+ModulePtr CloneWithoutNarrowTypes(const xla::HloModule& module);
 
 // What a caller passes to the entry computation and gets from it, tuples flattened depth first. This is also the order of Import's parameters and outputs
 // and of Evaluate's buffers.

@@ -317,7 +317,7 @@ bool RunOnVulkan(const ir::Graph& graph, Reference& reference, const Options& op
 bool RunModule(const std::string& text, const Options& options) {
   const TestDirectives directives = ReadDirectives(text);
   const ModulePtr expanded = ModuleFromText(text);
-  const ModulePtr module = Clone(*expanded);
+  const ModulePtr module = CloneWithoutNarrowTypes(*expanded);
   Expand(*expanded);
   const Timer passes_time;
   if (RunPasses(*module)) Fail(ErrorCode::kUnimplemented, "[tfvk-hlo] The module draws random numbers: there is nothing to compare with");

@@ -19,7 +19,9 @@ Value Magnitude(Builder& b, Value v) {
 // Signed division goes by way of magnitudes: some drivers' own 64-bit signed one is wrong, and none defines the lowest number / -1.
 Value IntegerDivide(Emitter& e, Value x, Value y) {
   Builder& b = e.b();
-  if (y.constant() && *y.constant() != 0 && *y.constant() != -1) return x / y;
+  if (x.id() == y.id()) return b.Select(x == 0, b.Constant(x.dtype(), int64_t{-1}), b.Constant(x.dtype(), int64_t{1}));
+  const bool wide_signed = IsSigned(x.dtype()) && BitSize(x.dtype()) == 64;
+  if (!wide_signed && y.constant() && *y.constant() != 0 && *y.constant() != -1) return x / y;
   DType word = Unsigned(x.dtype());
   Value none = y == 0, divisor = b.Select(none, b.Constant(word, int64_t{1}), Magnitude(b, y));
   Value quotient = Magnitude(b, x) / divisor;
@@ -27,9 +29,11 @@ Value IntegerDivide(Emitter& e, Value x, Value y) {
   return b.Bitcast(b.Select(none, b.Constant(word, int64_t{-1}), quotient), x.dtype());
 }
 
+// That x % x is no division is more than a short cut: NVIDIA's compiler fails at the 64-bit one beside the sign of ~x.
 Value IntegerRemainder(Emitter& e, Value x, Value y) {
   Builder& b = e.b();
   DType word = Unsigned(x.dtype());
+  if (x.id() == y.id()) return b.Constant(x.dtype(), int64_t{0});
   if (!IsSigned(x.dtype()) && y.constant() && *y.constant() != 0) return x % y;
   Value none = y == 0, divisor = b.Select(none, b.Constant(word, int64_t{1}), Magnitude(b, y));
   Value dividend = Magnitude(b, x), rest = dividend - dividend / divisor * divisor;

@@ -57,19 +57,19 @@ class FromIndicesKernel : public SizedKernel {
       return absl::OkStatus();
     }
     Tensor padded_indices;
-    TF_RETURN_IF_ERROR(PadRowsWith(context, indices, padded, 0xffffffff, &padded_indices));
-    CsrTypes types = {{tensorflow::DT_INT32, TensorShape({shape.row_pointers()})},
-                      {tensorflow::DT_INT32, TensorShape({padded})},
-                      {tensorflow::DT_INT64, TensorShape({shape.batches})}};
+    TF_RETURN_IF_ERROR(PadRows(context, indices, &padded_indices, 0xffffffff));
+    ResultTypes types = {{tensorflow::DT_INT32, TensorShape({shape.row_pointers()})},
+                         {tensorflow::DT_INT32, TensorShape({padded})},
+                         {tensorflow::DT_INT64, TensorShape({shape.batches})}};
     std::vector<const Tensor*> inputs = {&padded_indices};
     if (dense != nullptr) {
       types.push_back({dtype, TensorShape({padded})});
       inputs.push_back(dense);
     }
     std::vector<Tensor> results;
-    TF_RETURN_IF_ERROR(RunCsrProgram(
-        context, absl::StrCat("from indices ", shape.Name()), inputs, types, [&](const std::vector<XlaOp>& in) { return Parts(in, shape); }, &results));
-    const std::vector<int64_t> batch_sizes = ReadNumbers(context, results[2]);
+    TF_RETURN_IF_ERROR(RunForResults(
+        context, absl::StrCat("CSR from indices ", shape.Name()), inputs, types, [&](const std::vector<XlaOp>& in) { return Parts(in, shape); }, &results));
+    const std::vector<int64_t> batch_sizes = ReadFacts(context, results[2]);
     int64_t right = 0;
     for (const int64_t size : batch_sizes) right += size;
     *is_wrong = right != n;
@@ -187,7 +187,7 @@ class CsrToDenseKernel : public OfMatrixKernel {
       const XlaOp zeros = xla::Broadcast(xla::ScalarLike(in[2], 0), {n});
       return std::vector<XlaOp>{PutRows(zeros, xla::Select(is_padding, xla::FullLike(rows, -1), place), in[2])};
     };
-    TF_RETURN_IF_ERROR(RunCsrProgram(context, absl::StrCat("to dense ", parts.Name()), parts.inputs(), {{matrix.dtype(), dense}}, build, &results));
+    TF_RETURN_IF_ERROR(RunForResults(context, absl::StrCat("CSR to dense ", parts.Name()), parts.inputs(), {{matrix.dtype(), dense}}, build, &results));
     context->set_output(0, results[0]);
     return absl::OkStatus();
   }
@@ -220,12 +220,9 @@ class CsrToSparseTensorKernel : public OfMatrixKernel {
       return std::vector<XlaOp>{xla::ConcatInDim(in[0].builder(), columns, 1)};
     };
     const std::vector<const Tensor*> inputs = {&parts.row_pointers, &parts.columns};
-    TF_RETURN_IF_ERROR(RunCsrProgram(context, absl::StrCat("to indices ", parts.Name(), "x", shape.rank), inputs,
+    TF_RETURN_IF_ERROR(RunForResults(context, absl::StrCat("CSR to indices ", parts.Name(), "x", shape.rank), inputs,
                                      {{tensorflow::DT_INT64, TensorShape({n, shape.rank})}}, build, &results));
-    Tensor indices;
-    TF_RETURN_IF_ERROR(FirstRows(context, results[0], parts.elements, &indices));
-    context->set_output(0, indices);
-    return absl::OkStatus();
+    return SetRows(context, 0, results[0], 0, parts.elements);
   }
 };
 
@@ -249,10 +246,6 @@ class CsrComponentsKernel : public OfMatrixKernel {
 
  private:
   static absl::Status SetPart(OpKernelContext* context, int output, const Tensor& whole, int64_t first, int64_t count) {
-    if (count == whole.dim_size(0)) {
-      context->set_output(output, whole);
-      return absl::OkStatus();
-    }
     return SetRows(context, output, whole, first, count);
   }
 };

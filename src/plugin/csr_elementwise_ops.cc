@@ -50,8 +50,8 @@ absl::Status AddScaled(OpKernelContext* context, const CSRSparseMatrix& a, const
   if (alpha != nullptr) inputs.insert(inputs.end(), {alpha, beta});
   std::vector<Tensor> results;
   TF_RETURN_IF_ERROR(
-      RunCsrProgram(context, absl::StrCat("sum ", a_parts.Name(), " ", b_parts.Name()), inputs, TypesOfCompressed(a.dtype(), shape, n), build, &results));
-  return MakeMatrix(context, shape, ReadNumbers(context, results[3]), results[0], results[1], results[2], sum);
+      RunForResults(context, absl::StrCat("CSR sum ", a_parts.Name(), " ", b_parts.Name()), inputs, TypesOfCompressed(a.dtype(), shape, n), build, &results));
+  return MakeMatrix(context, shape, ReadFacts(context, results[3]), results[0], results[1], results[2], sum);
 }
 
 class CsrAddKernel : public SizedKernel {
@@ -93,8 +93,8 @@ absl::Status SetNewValues(OpKernelContext* context, const std::string& name, con
   std::vector<const Tensor*> inputs = parts.inputs();
   inputs.insert(inputs.end(), others.begin(), others.end());
   std::vector<Tensor> results;
-  TF_RETURN_IF_ERROR(RunCsrProgram(
-      context, absl::StrCat(name, " ", parts.Name()), inputs, {{matrix.dtype(), TensorShape({parts.padded})}},
+  TF_RETURN_IF_ERROR(RunForResults(
+      context, absl::StrCat("CSR ", name, " ", parts.Name()), inputs, {{matrix.dtype(), TensorShape({parts.padded})}},
       [&](const std::vector<XlaOp>& in) { return std::vector<XlaOp>{formula(in)}; }, &results));
   CSRSparseMatrix result;
   TF_RETURN_IF_ERROR(WithValues(context, matrix, results[0], &result));
@@ -261,8 +261,8 @@ absl::Status ConjugateMatrix(OpKernelContext* context, const CSRSparseMatrix& ma
   CsrParts parts;
   TF_RETURN_IF_ERROR(PartsOf(context, matrix, &parts));
   std::vector<Tensor> results;
-  TF_RETURN_IF_ERROR(RunCsrProgram(
-      context, "conjugate", {&parts.values}, {{matrix.dtype(), TensorShape({parts.padded})}},
+  TF_RETURN_IF_ERROR(RunForResults(
+      context, "CSR conjugate", {&parts.values}, {{matrix.dtype(), TensorShape({parts.padded})}},
       [](const std::vector<XlaOp>& in) { return std::vector<XlaOp>{ConjugateOf(in[0])}; }, &results));
   return WithValues(context, matrix, results[0], conjugate);
 }

@@ -94,7 +94,7 @@ std::vector<XlaOp> CompressElements(XlaOp rows, XlaOp columns, XlaOp values, con
   return {pointers.pointers, places, sums, pointers.batch_sizes};
 }
 
-CsrTypes TypesOfCompressed(tensorflow::DataType dtype, const CsrShape& shape, int64_t padded) {
+ResultTypes TypesOfCompressed(tensorflow::DataType dtype, const CsrShape& shape, int64_t padded) {
   using tensorflow::TensorShape;
   return {{tensorflow::DT_INT32, TensorShape({shape.row_pointers()})},
           {tensorflow::DT_INT32, TensorShape({padded})},

@@ -36,7 +36,7 @@ xla::XlaOp SumInto(int64_t n, xla::XlaOp places, xla::XlaOp updates);
 // Row pointers, columns, values and batch sizes of the matrix that has the elements, in any order: sorted by row and column, those of one place summed.
 std::vector<xla::XlaOp> CompressElements(xla::XlaOp rows, xla::XlaOp columns, xla::XlaOp values, const CsrShape& shape);
 // The types of these.
-CsrTypes TypesOfCompressed(tensorflow::DataType dtype, const CsrShape& shape, int64_t padded);
+ResultTypes TypesOfCompressed(tensorflow::DataType dtype, const CsrShape& shape, int64_t padded);
 
 // Where elements stand in a sorted list: row first, then column; s64.
 xla::XlaOp SortKeys(xla::XlaOp rows, xla::XlaOp columns, const CsrShape& shape);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "plugin/platform.h"
-#include "plugin/sized_kernel.h"
 
 namespace tfvk::plugin {
 
@@ -42,38 +41,6 @@ std::string CsrShape::Name() const { return absl::StrCat(batches, "x", rows, "x"
 
 std::string CsrParts::Name() const { return absl::StrCat(shape.Name(), "/", padded); }
 
-absl::Status PadRowsWith(OpKernelContext* context, const Tensor& tensor, int64_t rows, uint32_t pattern, Tensor* padded) {
-  if (tensor.dim_size(0) == rows) {
-    *padded = tensor;
-    return absl::OkStatus();
-  }
-  TensorShape shape = tensor.shape();
-  TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, rows));
-  TF_RETURN_IF_ERROR(AllocateTemporary(context, tensor.dtype(), shape, padded));
-  Device& device = DeviceOf(context);
-  const uint64_t bytes = tensor.TotalBytes();
-  char* const data = static_cast<char*>(padded->data());
-  if (bytes != 0) device.Copy(data, tensor.data(), bytes);
-  device.Fill(data + bytes, pattern, padded->TotalBytes() - bytes);
-  return absl::OkStatus();
-}
-
-absl::Status FirstRows(OpKernelContext* context, const Tensor& padded, int64_t rows, Tensor* first) {
-  if (rows == padded.dim_size(0)) {
-    *first = padded;
-    return absl::OkStatus();
-  }
-  if (rows != 0 && 2 * rows >= padded.dim_size(0)) {
-    *first = padded.Slice(0, rows);
-    return absl::OkStatus();
-  }
-  TensorShape shape = padded.shape();
-  TF_RETURN_IF_ERROR(shape.SetDimWithStatus(0, rows));
-  TF_RETURN_IF_ERROR(AllocateTemporary(context, padded.dtype(), shape, first));
-  if (first->TotalBytes() != 0) DeviceOf(context).Copy(first->data(), padded.data(), first->TotalBytes());
-  return absl::OkStatus();
-}
-
 absl::Status PartsOf(OpKernelContext* context, const CSRSparseMatrix& matrix, CsrParts* parts) {
   parts->shape = CsrShape::Of(matrix.dense_shape());
   parts->elements = matrix.total_nnz();
@@ -83,19 +50,8 @@ absl::Status PartsOf(OpKernelContext* context, const CSRSparseMatrix& matrix, Cs
   }
   parts->padded = PaddedRows(parts->elements);
   parts->row_pointers = matrix.row_pointers();
-  TF_RETURN_IF_ERROR(PadRowsWith(context, matrix.col_indices(), parts->padded, 0, &parts->columns));
-  return PadRowsWith(context, matrix.values(), parts->padded, 0, &parts->values);
-}
-
-absl::Status RunCsrProgram(OpKernelContext* context, const std::string& name, const std::vector<const Tensor*>& inputs, const CsrTypes& types,
-                           const BuildProgram& build, std::vector<Tensor>* results) {
-  results->resize(types.size());
-  std::vector<Tensor*> outputs;
-  for (size_t i = 0; i < types.size(); ++i) {
-    TF_RETURN_IF_ERROR(AllocateTemporary(context, types[i].first, types[i].second, &(*results)[i]));
-    outputs.push_back(&(*results)[i]);
-  }
-  return RunBuiltProgram(context, absl::StrCat("CSR ", name), build, inputs, outputs);
+  TF_RETURN_IF_ERROR(PadRows(context, matrix.col_indices(), &parts->columns, 0));
+  return PadRows(context, matrix.values(), &parts->values, 0);
 }
 
 absl::Status MakeEmptyMatrix(OpKernelContext* context, tensorflow::DataType dtype, const CsrShape& shape, CSRSparseMatrix* matrix) {
@@ -118,14 +74,14 @@ absl::Status MakeMatrix(OpKernelContext* context, const CsrShape& shape, const s
   }
   pointers(shape.batches) = static_cast<int32_t>(elements);
   Tensor first_columns, first_values;
-  TF_RETURN_IF_ERROR(FirstRows(context, columns, elements, &first_columns));
-  TF_RETURN_IF_ERROR(FirstRows(context, values, elements, &first_values));
+  TF_RETURN_IF_ERROR(SliceRows(context, columns, 0, elements, &first_columns));
+  TF_RETURN_IF_ERROR(SliceRows(context, values, 0, elements, &first_values));
   return CSRSparseMatrix::CreateCSRSparseMatrix(values.dtype(), shape.AsTensor(), batch_pointers, row_pointers, first_columns, first_values, matrix);
 }
 
 absl::Status WithValues(OpKernelContext* context, const CSRSparseMatrix& matrix, const Tensor& padded, CSRSparseMatrix* result) {
   Tensor values;
-  TF_RETURN_IF_ERROR(FirstRows(context, padded, matrix.total_nnz(), &values));
+  TF_RETURN_IF_ERROR(SliceRows(context, padded, 0, matrix.total_nnz(), &values));
   return CSRSparseMatrix::CreateCSRSparseMatrix(matrix.dtype(), matrix.dense_shape(), matrix.batch_pointers(), matrix.row_pointers(), matrix.col_indices(),
                                                 values, result);
 }
@@ -134,12 +90,6 @@ void SetMatrix(OpKernelContext* context, int index, CSRSparseMatrix matrix) {
   Tensor tensor(tensorflow::DT_VARIANT, TensorShape({}));
   tensor.scalar<tensorflow::Variant>()() = std::move(matrix);
   context->set_output(index, tensor);
-}
-
-std::vector<int64_t> ReadNumbers(OpKernelContext* context, const Tensor& numbers) {
-  std::vector<int64_t> values(numbers.NumElements());
-  ReadNow(context, numbers, values.data());
-  return values;
 }
 
 }  // namespace tfvk::plugin

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plugin/built_program.h"
+#include "plugin/padded_rows.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/kernels/sparse/sparse_matrix.h"
 
@@ -37,16 +37,6 @@ struct CsrParts {
 };
 absl::Status PartsOf(tensorflow::OpKernelContext* context, const tensorflow::CSRSparseMatrix& matrix, CsrParts* parts);
 
-// The tensor with as many rows, which `pattern` fills, as there must be; itself where there are.
-absl::Status PadRowsWith(tensorflow::OpKernelContext* context, const tensorflow::Tensor& tensor, int64_t rows, uint32_t pattern, tensorflow::Tensor* padded);
-// The first rows of a padded tensor. Shares its memory where little of it is kept in vain.
-absl::Status FirstRows(tensorflow::OpKernelContext* context, const tensorflow::Tensor& padded, int64_t rows, tensorflow::Tensor* first);
-
-using CsrTypes = std::vector<std::pair<tensorflow::DataType, tensorflow::TensorShape>>;
-// RunBuiltProgram with results that are made here.
-absl::Status RunCsrProgram(tensorflow::OpKernelContext* context, const std::string& name, const std::vector<const tensorflow::Tensor*>& inputs,
-                           const CsrTypes& types, const BuildProgram& build, std::vector<tensorflow::Tensor>* results);
-
 // A matrix without elements.
 absl::Status MakeEmptyMatrix(tensorflow::OpKernelContext* context, tensorflow::DataType dtype, const CsrShape& shape, tensorflow::CSRSparseMatrix* matrix);
 // A matrix from padded columns and values and the number of elements of each batch.
@@ -59,8 +49,6 @@ absl::Status WithValues(tensorflow::OpKernelContext* context, const tensorflow::
 
 // Output `index`.
 void SetMatrix(tensorflow::OpKernelContext* context, int index, tensorflow::CSRSparseMatrix matrix);
-// The values of a vector of int64 in device memory. Waits for the device.
-std::vector<int64_t> ReadNumbers(tensorflow::OpKernelContext* context, const tensorflow::Tensor& numbers);
 
 // For matrices of variants: *sum = a + b; *conjugate, which shares what it can.
 absl::Status AddMatrices(tensorflow::OpKernelContext* context, const tensorflow::CSRSparseMatrix& a, const tensorflow::CSRSparseMatrix& b,

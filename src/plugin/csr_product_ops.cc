@@ -57,9 +57,10 @@ absl::Status TransposeMatrix(OpKernelContext* context, const CSRSparseMatrix& ma
                               ConjugateIf(is_conjugate, TakeRows(in[2], order))};
   };
   std::vector<Tensor> results;
-  const CsrTypes types = {
+  const ResultTypes types = {
       {tensorflow::DT_INT32, TensorShape({turned.row_pointers()})}, {tensorflow::DT_INT32, TensorShape({n})}, {matrix.dtype(), TensorShape({n})}};
-  TF_RETURN_IF_ERROR(RunCsrProgram(context, absl::StrCat(is_conjugate ? "adjoint " : "transpose ", parts.Name()), parts.inputs(), types, build, &results));
+  TF_RETURN_IF_ERROR(
+      RunForResults(context, absl::StrCat(is_conjugate ? "CSR adjoint " : "CSR transpose ", parts.Name()), parts.inputs(), types, build, &results));
   std::vector<int64_t> batch_sizes;
   for (int i = 0; i < matrix.batch_size(); ++i) batch_sizes.push_back(matrix.nnz(i));
   return MakeMatrix(context, turned, batch_sizes, results[0], results[1], results[2], transposed);
@@ -180,8 +181,8 @@ class CsrMatMulKernel : public SizedKernel {
     inputs.push_back(&b);
     std::vector<Tensor> results;
     const auto build = [&](const std::vector<XlaOp>& in) { return std::vector<XlaOp>{Product(in, parts, product)}; };
-    TF_RETURN_IF_ERROR(RunCsrProgram(context, absl::StrCat("product ", parts.Name(), " ", rank, sides_.Name(), transpose_output_, conjugate_output_), inputs,
-                                     {{b.dtype(), out}}, build, &results));
+    TF_RETURN_IF_ERROR(RunForResults(context, absl::StrCat("CSR product ", parts.Name(), " ", rank, sides_.Name(), transpose_output_, conjugate_output_),
+                                     inputs, {{b.dtype(), out}}, build, &results));
     context->set_output(0, results[0]);
     return absl::OkStatus();
   }
@@ -274,9 +275,9 @@ class CsrSparseMatMulKernel : public SizedKernel {
       return std::vector<XlaOp>{Facts({SumOf(S64(PairElements(in[0], in[1], in[2], a, b.shape, sides_.transpose_a).counts))})};
     };
     std::vector<Tensor> results;
-    TF_RETURN_IF_ERROR(RunCsrProgram(context, absl::StrCat("count products ", a.Name(), " ", b.shape.Name(), " ", sides_.transpose_a),
+    TF_RETURN_IF_ERROR(RunForResults(context, absl::StrCat("CSR count products ", a.Name(), " ", b.shape.Name(), " ", sides_.transpose_a),
                                      {&a.row_pointers, &a.columns, &b.row_pointers}, {{tensorflow::DT_INT64, TensorShape({1})}}, build, &results));
-    *products = ReadNumbers(context, results[0])[0];
+    *products = ReadFacts(context, results[0])[0];
     return absl::OkStatus();
   }
 
@@ -295,10 +296,10 @@ class CsrSparseMatMulKernel : public SizedKernel {
     std::vector<const Tensor*> inputs = a.inputs();
     for (const Tensor* input : b.inputs()) inputs.push_back(input);
     std::vector<Tensor> results;
-    TF_RETURN_IF_ERROR(RunCsrProgram(
-        context, absl::StrCat("sparse product ", a.Name(), " ", b.Name(), " ", sides_.transpose_a, sides_.conjugate_a, " ", product.Name(), "/", padded),
+    TF_RETURN_IF_ERROR(RunForResults(
+        context, absl::StrCat("CSR sparse product ", a.Name(), " ", b.Name(), " ", sides_.transpose_a, sides_.conjugate_a, " ", product.Name(), "/", padded),
         inputs, TypesOfCompressed(dtype_, product, padded), build, &results));
-    return MakeMatrix(context, product, ReadNumbers(context, results[3]), results[0], results[1], results[2], result);
+    return MakeMatrix(context, product, ReadFacts(context, results[3]), results[0], results[1], results[2], result);
   }
 
   Sides sides_;

@@ -196,10 +196,14 @@ class HotElementwise : public HotOp {
   }
 
   absl::Status Fill(HotInputs inputs, Shapes& shapes) const {
+    tensorflow::Tensor sizes = *inputs[0];
+    if (sizes.dims() > 1) return InvalidArgumentError(StrCat("dims must represent a vector, got shape ", sizes.shape().DebugString()));
     if (inputs[1]->dims() != 0 && inputs[1]->shape() != TensorShape({1})) {
       return InvalidArgumentError(StrCat("value must represent a scalar, got shape ", inputs[1]->shape().DebugString()));
     }
-    TF_RETURN_IF_ERROR(tensorflow::tensor::MakeShape(*inputs[0], &shapes.result));
+    // A number is a vector of one, as before TensorFlow 1.0.
+    if (sizes.dims() == 0) TF_RETURN_IF_ERROR(sizes.BitcastFrom(*inputs[0], sizes.dtype(), TensorShape({1})));
+    TF_RETURN_IF_ERROR(tensorflow::tensor::MakeShape(sizes, &shapes.result));
     shapes.operands = {&inputs[1]->shape()};
     return absl::OkStatus();
   }

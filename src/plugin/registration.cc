@@ -22,6 +22,7 @@
 #include "plugin/sparse_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
+#include "plugin/transposes.h"
 #include "plugin/variable_ops.h"
 #include "plugin/variable_reference_ops.h"
 #include "tensorflow/compiler/tf2xla/tf2xla_util.h"
@@ -87,6 +88,7 @@ absl::Status RegisterKernels() {
   AddFusedConvolutionTypes();
   AddNarrowCasts();
   AddStridedAssigns();
+  AddTransposes();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);

@@ -34,12 +34,26 @@ absl::Status CheckSizes(const tensorflow::NodeDef& node, const std::vector<XlaCo
   return absl::OkStatus();
 }
 
+// Calls that TensorFlow's kernels take and tf2xla's do not. The error says nothing of the call, so that one alone runs on the CPU.
+absl::Status CheckForms(const tensorflow::NodeDef& node, const std::vector<XlaCompiler::Argument>& arguments) {
+  if (arguments.empty() || !std::holds_alternative<tensorflow::TensorShape>(arguments[0].shape)) return absl::OkStatus();
+  const auto& shape = std::get<tensorflow::TensorShape>(arguments[0].shape);
+  // tf2xla reads a size behind the end of its shape.
+  if (node.op() == "DenseBincount" && shape.dims() == 0) return absl::UnimplementedError("DenseBincount of a scalar");
+  const int rank = shape.dims();
+  if (node.op() == "Svd" && rank >= 2 && (shape.dim_size(rank - 1) == 0 || shape.dim_size(rank - 2) == 0)) {
+    return absl::UnimplementedError(absl::StrCat("Svd of empty matrices, ", shape.DebugString()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckShapes(const tensorflow::NodeDef& node, const std::vector<XlaCompiler::Argument>& arguments) {
   const tensorflow::OpRegistrationData* op = nullptr;
   TF_RETURN_IF_ERROR(tensorflow::OpRegistry::Global()->LookUp(node.op(), &op));
   TF_RETURN_IF_ERROR(CheckSizes(node, arguments));
+  TF_RETURN_IF_ERROR(CheckForms(node, arguments));
   if (op->shape_inference_fn == nullptr) return absl::OkStatus();
 
   using Handles = std::vector<std::pair<PartialTensorShape, tensorflow::DataType>>;

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "plugin/built_program.h"
 #include "plugin/cpu_kernel.h"
 #include "plugin/op_rules.h"
+#include "plugin/padded_rows.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
 namespace tfvk::plugin {
@@ -22,24 +22,17 @@ class SizedKernel : public tensorflow::OpKernel {
   void Compute(tensorflow::OpKernelContext* context) final;
 
  protected:
-  using Types = std::vector<std::pair<tensorflow::DataType, tensorflow::TensorShape>>;
+  using Types = ResultTypes;
   virtual absl::Status Run(tensorflow::OpKernelContext* context) = 0;
 
   // Runs a program on inputs in device memory; `results` are made and of these types. `variant` tells apart the programs that one node has for the same inputs.
   absl::Status RunProgram(tensorflow::OpKernelContext* context, const std::string& variant, const std::vector<const tensorflow::Tensor*>& inputs,
                           const Types& types, const BuildProgram& build, std::vector<tensorflow::Tensor>* results) const;
 
-  // The tensor itself where it has PaddedRows rows, else a copy of its rows in one that has: programs for inputs whose numbers of rows depend on data. What the
-  // other rows hold is not said; a program is told by Numbers how many count.
-  static absl::Status PadRows(tensorflow::OpKernelContext* context, const tensorflow::Tensor& rows, tensorflow::Tensor* padded);
-
   // Numbers of the host as a vector of int64 in device memory: what a program must know, yet must not be compiled for.
   static absl::Status Numbers(tensorflow::OpKernelContext* context, const std::vector<int64_t>& values, tensorflow::Tensor* vector);
 
-  // The values of a vector of int64 in device memory. Waits for the device.
-  static std::vector<int64_t> ReadFacts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& facts);
-
-  // Output `index`: `rows` rows of `padded`, from row `first` on. Shares `padded`'s memory where little of it would be kept in vain.
+  // Output `index`: SliceRows of `padded`.
   static absl::Status SetRows(tensorflow::OpKernelContext* context, int index, const tensorflow::Tensor& padded, int64_t first, int64_t rows);
 
   // For what no program is written for: TensorFlow's CPU kernel on copies, counted in the statistics.
@@ -50,12 +43,6 @@ class SizedKernel : public tensorflow::OpKernel {
   std::mutex mutex_;
   std::unique_ptr<CpuKernel> cpu_kernel_;  // made when first needed
 };
-
-// The next power of two, so that few numbers of rows make a new program.
-int64_t PaddedRows(int64_t rows);
-
-// Whether the programs, which count rows in 32 bits, take so many.
-bool AreCountable(int64_t rows);
 
 // An op's kernel, registered for the types of each attribute that the device has. It comes before those that TensorFlow has for any device, which compute in
 // host memory.

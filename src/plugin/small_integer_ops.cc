@@ -79,20 +79,21 @@ class SmallIntegerFillKernel : public tensorflow::OpKernel {
  private:
   static absl::Status Fill(OpKernelContext* context) {
     const Tensor &dims = context->input(0), &value = context->input(1);
-    if (dims.dims() != 1) return absl::InvalidArgumentError(absl::StrCat("dims must represent a vector, got shape ", dims.shape().DebugString()));
-    if (value.dims() != 0) return absl::InvalidArgumentError(absl::StrCat("value must represent a scalar, got shape ", value.shape().DebugString()));
-    std::vector<int64_t> sizes;
-    for (int64_t i = 0; i < dims.NumElements(); ++i) {
-      sizes.push_back(dims.dtype() == tensorflow::DT_INT32 ? dims.flat<int32_t>()(i) : dims.flat<int64_t>()(i));
-    }
+    if (dims.dims() > 1) return absl::InvalidArgumentError(absl::StrCat("dims must represent a vector, got shape ", dims.shape().DebugString()));
+    const bool is_scalar = value.dims() == 0 || (value.dims() == 1 && value.dim_size(0) == 1);
+    if (!is_scalar) return absl::InvalidArgumentError(absl::StrCat("value must represent a scalar, got shape ", value.shape().DebugString()));
     tensorflow::TensorShape shape;
-    TF_RETURN_IF_ERROR(tensorflow::TensorShape::BuildTensorShape(sizes, &shape));
+    if (dims.dtype() == tensorflow::DT_INT32) {
+      TF_RETURN_IF_ERROR(tensorflow::TensorShapeUtils::MakeShape(dims.flat<int32_t>().data(), dims.NumElements(), &shape));
+    } else {
+      TF_RETURN_IF_ERROR(tensorflow::TensorShapeUtils::MakeShape(dims.flat<int64_t>().data(), dims.NumElements(), &shape));
+    }
     Tensor* filled = nullptr;
     TF_RETURN_IF_ERROR(context->allocate_output(0, shape, &filled));
     if (shape.num_elements() == 0) return absl::OkStatus();
     TF_ASSIGN_OR_RETURN(const Tensor input, Stored(value));
     TF_ASSIGN_OR_RETURN(Tensor output, Stored(*filled));
-    const auto build = [sizes](const std::vector<XlaOp>& p) { return std::vector<XlaOp>{xla::Broadcast(p[0], sizes)}; };
+    const auto build = [&shape](const std::vector<XlaOp>& p) { return std::vector<XlaOp>{xla::Broadcast(xla::Reshape(p[0], {}), shape.dim_sizes())}; };
     return RunBuiltProgram(context, absl::StrCat("Fill ", shape.DebugString()), build, {&input}, {&output});
   }
 };

@@ -50,7 +50,7 @@ class ModuleTest : public ::testing::TestWithParam<std::string> {
     const std::string text(std::istreambuf_iterator<char>(file), {});
     const TestDirectives directives = ReadDirectives(text);
     reference_ = ModuleFromText(text);
-    module_ = Clone(*reference_);
+    module_ = CloneWithoutNarrowTypes(*reference_);
     Expand(*reference_);
     RunPasses(*module_);
     graph_ = Import(*module_);

@@ -279,6 +279,8 @@ def _reductions():
 
 def _movement():
     yield OpCase("Transpose", lambda x: tf.transpose(x, [2, 0, 1]), (real(3, 4, 5),), FLOATS + ("int64", "int8"))
+    yield OpCase("Transpose by numbers from the last on", lambda x: [tf.transpose(x, [-1, 0, -2]), tf.linalg.adjoint(x), tf.raw_ops.ConjugateTranspose(x=x, perm=[0, -1, 1])],
+                 (real(3, 4, 5),), FLOATS + ("complex64",), gradient=False)  # fmt: skip
     yield OpCase("Reshape", lambda x: tf.reshape(x, [-1, 6]) * 2, (real(3, 4),), ("float32", "float16"))
     yield OpCase("Concat", lambda a, b: tf.concat([a, b, a], axis=1), (real(3, 4), real(3, 2)), FLOATS + ("int64", "uint8"))
     yield OpCase("Stack", lambda a, b: tf.stack([a, b], axis=1), (real(3, 4), real(3, 4)), ("float32", "float16"))

@@ -50,6 +50,49 @@ def test_compiled_functions(name, device):
         np.testing.assert_allclose(a.numpy(), e.numpy(), rtol=1e-3, atol=1e-3)
 
 
+SMALL = {"int4": tf.dtypes.experimental.int4, "uint4": tf.dtypes.experimental.uint4}
+
+
+def _small_numbers(x, small):
+    """int64 numbers after a cast to 4 bits."""
+    x = np.asarray(x) & 15
+    return x - 16 * (x > 7) if small == "int4" else x
+
+
+@pytest.mark.parametrize("small", SMALL)
+def test_small_integers_in_compiled_functions(small, device):
+    """Beside what they are: TensorFlow's CPU has them in hardly an op, and gives compiled functions' results of such types two to a byte."""
+    t, x = SMALL[small], np.array([[-9, -8, -1, 0], [5, 7, 8, 15], [16, 255, -256, 3]], np.int64)
+    low, high = (-8, 7) if small == "int4" else (0, 15)
+
+    @tf.function(jit_compile=True)
+    def movement(given, wide):
+        made = tf.cast(wide, t)
+        chosen = tf.where(tf.equal(given, made), made, tf.zeros_like(made))
+        moved = tf.stack([tf.transpose(chosen[::-1]), tf.transpose(tf.concat([made[1:], given[:1]], 0))])
+        filled = tf.fill([2, 3], made[0, 1])
+        return given, made, [tf.cast(y, tf.int32) for y in (moved, filled, tf.gather(made, [2, 0], axis=1))]
+
+    @tf.function(jit_compile=True)
+    def casts(wide, real):
+        return [[tf.cast(tf.cast(wide, t), to) for to in (tf.int8, tf.uint8, tf.uint64, tf.float32, tf.float16, tf.bool)], tf.cast(tf.cast(real, t), tf.int32)]
+
+    real = np.array([-1e9, -8.5, -1.5, -0.0, 0.5, 7.9, 14.5, 15.5, 300, np.inf, -np.inf], np.float32)
+    expected = _small_numbers(x, small)
+    with tf.device(device):
+        given, made, (moved, filled, gathered) = movement(tf.cast(x, t), x)
+        wide, saturated = casts(x, real)
+    for y in (given, made):
+        assert y.dtype == t and y.device.endswith(device[-5:])
+        np.testing.assert_array_equal(tf.cast(y, tf.int64), expected)
+    np.testing.assert_array_equal(moved, [expected[::-1].T, np.concatenate([expected[1:], expected[:1]]).T])
+    np.testing.assert_array_equal(filled, np.full([2, 3], expected[0, 1]))
+    np.testing.assert_array_equal(gathered, expected[:, [2, 0]])
+    for y in wide:
+        np.testing.assert_array_equal(y.numpy(), expected.astype(y.dtype.as_numpy_dtype))
+    np.testing.assert_array_equal(saturated, np.clip(real, low, high).astype(np.int32))
+
+
 LABELS = ([[0, 0], [0, 1], [1, 0], [2, 0], [2, 1], [2, 2]], [1, 2, 3, 1, 1, 4])
 
 

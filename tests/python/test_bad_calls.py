@@ -1,4 +1,5 @@
-"""Bad shapes, sizes, indices and attributes for every op of the table: the error has the class and the words of TensorFlow's CPU, and the process goes on."""
+"""Bad shapes, sizes, indices and attributes for every op of the table: the error has the class and the words of TensorFlow's CPU, and the process goes on. What the
+CPU takes the device takes too."""
 
 import collections
 import json
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from bad_call_reasons import ENDS_THE_PROCESS, GIVES_RESULTS, OTHER_CLASS, OTHER_WORDS
+from bad_call_reasons import ENDS_THE_PROCESS, GIVES_ERRORS, GIVES_RESULTS, OTHER_CLASS, OTHER_WORDS
 from bad_calls import bad_calls, collect, outcome
+from cpu_errors import assert_error_is_that_of_the_cpu
 from tensorflow.python.framework import kernels
 from test_ops import ALL_CASES, _inputs, _run
 
@@ -40,6 +42,8 @@ def _reason(table, op, what):
 
 def _fault(op, what, expected, actual):
     """What is wrong with the device's outcome, or an empty text."""
+    if expected is None:
+        return "" if actual is None or _reason(GIVES_ERRORS, op, what) else f"{actual} instead of results"
     if actual is None:
         return "" if _reason(GIVES_RESULTS, op, what) else f"results instead of {expected}"
     if actual[0] != expected[0]:
@@ -64,9 +68,59 @@ def test_bad_calls_fail_as_on_the_cpu(op, device, no_soft_placement, not_on_refe
             if any(re.fullmatch(pattern, f"{op}: {what}") for pattern in ENDS_THE_PROCESS):
                 outcome(bad, device)  # no process may end
                 continue
-            expected = on_cpu[op].get((i, what))
-            if expected is not None and (fault := _fault(op, what, expected, outcome(bad, device))):
+            if (i, what) in on_cpu[op] and (fault := _fault(op, what, on_cpu[op][i, what], outcome(bad, device))):
                 faults.append(f"{what}: {fault}")
     assert not faults, f"{len(faults)} faults:\n" + "\n".join(faults)
     with tf.device(device):
         assert float(tf.reduce_sum(tf.ones([3]) + 1.0)) == 6
+
+
+SMALL_FILLS = {
+    "a negative size": ([2, -1], 3),
+    "a negative size behind none": ([0, -7], 3),
+    "too many elements": ([2**31 - 1, 2**31 - 1, 4], 3),
+    "a matrix of sizes": ([[2, 3]], 3),
+    "two values": ([2], [3, 4]),
+    "two values and a matrix of sizes": ([[2]], [3, 4]),
+}
+
+
+@pytest.mark.parametrize("index", (tf.int32, tf.int64), ids=lambda t: t.name)
+@pytest.mark.parametrize("name", SMALL_FILLS)
+def test_fills_of_small_integers_fail_as_on_the_cpu(name, index, device, no_soft_placement):
+    """TensorFlow makes no constants of 4 bits on a device, so no call above has them."""
+    sizes, value = SMALL_FILLS[name]
+    for small in (tf.dtypes.experimental.int4, tf.dtypes.experimental.uint4):
+        assert_error_is_that_of_the_cpu(lambda s=small: tf.raw_ops.Fill(dims=tf.constant(sizes, index), value=tf.cast(tf.constant(value), s)), device)
+
+
+def test_one_value_and_one_size_of_small_integers_need_no_rank(device, no_soft_placement):
+    """As in graphs of TensorFlow before 1.0."""
+    for small in (tf.dtypes.experimental.int4, tf.dtypes.experimental.uint4):
+        with tf.device(device):
+            filled = tf.raw_ops.Fill(dims=3, value=tf.cast([5], small))
+        assert tf.cast(filled, tf.int32).numpy().tolist() == [5, 5, 5]
+
+
+OF_NOTHING = {
+    "values of no rows": lambda: tf.raw_ops.Svd(input=tf.zeros([2, 0, 3]), compute_uv=False)[0],
+    "values and vectors of no rows": lambda: list(tf.raw_ops.Svd(input=tf.zeros([0, 3]))),
+    "all vectors of no columns": lambda: list(tf.raw_ops.Svd(input=tf.zeros([3, 0]), full_matrices=True)),
+    "no matrices": lambda: list(tf.raw_ops.Svd(input=tf.zeros([0, 3, 2]))),
+    "a count of one number": lambda: tf.raw_ops.DenseBincount(input=2, size=4, weights=tf.constant([], tf.float32)),
+    "a sum of one number": lambda: tf.raw_ops.DenseBincount(input=2, size=4, weights=1.5),
+    "a size that is no vector": lambda: tf.raw_ops.Fill(dims=3, value=2.5),
+}
+
+
+@pytest.mark.parametrize("name", OF_NOTHING)
+def test_forms_that_the_compiler_does_not_take(name, device, no_soft_placement):
+    """tf2xla has errors at them, at one after reading a size that is not there. The results are those of TensorFlow's kernels."""
+    results = {}
+    for where in (device, "/CPU:0"):
+        with tf.device(where):
+            results[where] = [y.numpy() for y in tf.nest.flatten(OF_NOTHING[name]())]
+    for actual, expected in zip(results[device], results["/CPU:0"], strict=True):
+        assert actual.dtype == expected.dtype
+        assert actual.tolist() == expected.tolist()
+        assert actual.shape == expected.shape

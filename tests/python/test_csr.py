@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from cpu_errors import assert_error_is_that_of_the_cpu, error_of
 from op_cases_csr import matrix, parts
 from tensorflow.python.ops.linalg.sparse import sparse_csr_matrix_ops as S
 
@@ -250,26 +251,20 @@ def _sparse(indices, dense_shape):
     return R.SparseTensorToCSRSparseMatrix(indices=indices, values=tf.ones([indices.shape[0]]), dense_shape=tf.constant(dense_shape, tf.int64))
 
 
-def _error(call, where):
-    with tf.device(where), pytest.raises(tf.errors.OpError) as caught:
-        call()
-    return type(caught.value), caught.value.message.split("{{function_node")[-1].split("}} ")[-1].split(" [Op:")[0]
-
-
 @pytest.mark.parametrize("name", ERRORS_OF_THE_CPU)
 def test_error_is_that_of_the_cpu(name, device):
-    assert _error(ERRORS_OF_THE_CPU[name], device) == _error(ERRORS_OF_THE_CPU[name], "/CPU:0")
+    assert_error_is_that_of_the_cpu(ERRORS_OF_THE_CPU[name], device)
 
 
 @pytest.mark.parametrize("name", OTHER_ERRORS)
 def test_error(name, device):
     call, words = OTHER_ERRORS[name]
-    assert words in _error(call, device)[1]
+    assert words in error_of(call, device)[1]
 
 
 def test_a_variant_that_is_no_matrix(device):
     no_matrix = R.EmptyTensorList(element_shape=tf.zeros([0], tf.int32), max_num_elements=1, element_dtype=tf.float32)
-    assert "Could not retrieve Variant input 0" in _error(lambda: R.CSRSparseMatrixToDense(sparse_input=no_matrix, type=tf.float32), device)[1]
+    assert "Could not retrieve Variant input 0" in error_of(lambda: R.CSRSparseMatrixToDense(sparse_input=no_matrix, type=tf.float32), device)[1]
 
 
 def test_parts_are_on_the_device(rng):

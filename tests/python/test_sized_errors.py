@@ -2,6 +2,7 @@
 
 import pytest
 import tensorflow as tf
+from cpu_errors import assert_error_is_that_of_the_cpu
 
 R = tf.raw_ops
 
@@ -53,15 +54,9 @@ CALLS = {
 }
 
 
-def _error(call, where):
-    with tf.device(where), pytest.raises(tf.errors.OpError) as caught:
-        tf.nest.map_structure(lambda t: t.numpy(), call())
-    return type(caught.value), caught.value.message.split("{{function_node")[-1].split("}} ")[-1].split(" [Op:")[0]
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_error_is_that_of_the_cpu(name, device, no_soft_placement):
-    assert _error(CALLS[name], device) == _error(CALLS[name], "/CPU:0")
+    assert_error_is_that_of_the_cpu(CALLS[name], device)
 
 
 def test_nan_is_a_value_of_its_own(device, no_soft_placement):
