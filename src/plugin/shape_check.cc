@@ -40,6 +40,10 @@ absl::Status CheckForms(const tensorflow::NodeDef& node, const std::vector<XlaCo
   const auto& shape = std::get<tensorflow::TensorShape>(arguments[0].shape);
   // tf2xla reads a size behind the end of its shape.
   if (node.op() == "DenseBincount" && shape.dims() == 0) return absl::UnimplementedError("DenseBincount of a scalar");
+  // The process would end.
+  for (const auto& [name, value] : node.attr()) {
+    if (absl::EndsWith(name, "quantization_axis") && value.i() < -1) return absl::UnimplementedError(absl::StrCat(node.op(), " with ", name, " ", value.i()));
+  }
   const int rank = shape.dims();
   if (node.op() == "Svd" && rank >= 2 && (shape.dim_size(rank - 1) == 0 || shape.dim_size(rank - 2) == 0)) {
     return absl::UnimplementedError(absl::StrCat("Svd of empty matrices, ", shape.DebugString()));

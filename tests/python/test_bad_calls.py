@@ -124,3 +124,14 @@ def test_forms_that_the_compiler_does_not_take(name, device, no_soft_placement):
         assert actual.dtype == expected.dtype
         assert actual.tolist() == expected.tolist()
         assert actual.shape == expected.shape
+
+
+@pytest.mark.parametrize("axis", (-2, -7))
+def test_axes_before_the_first_of_quantized_numbers(axis, device, no_soft_placement):
+    """tf2xla's kernel ended the process."""
+    R, ranges = tf.raw_ops, {"quantization_axis": axis, "quantization_min_val": -128, "quantization_max_val": 127}
+    numbers = tf.bitcast(tf.ones([2, 3], tf.int8), tf.qint8)
+    for scales, zeros in ((tf.ones([1]), tf.zeros([1], tf.int32)), (tf.ones([]), tf.zeros([], tf.int32))):
+        quantized = {"scales": scales, "zero_points": zeros, **ranges}
+        assert_error_is_that_of_the_cpu(lambda q=quantized: R.UniformQuantize(input=tf.ones([2, 3]), Tout=tf.qint8, **q), device)
+        assert_error_is_that_of_the_cpu(lambda q=quantized: R.UniformDequantize(input=numbers, Tout=tf.float32, **q), device)
