@@ -51,6 +51,7 @@ double IntelWords(const MatrixTile& t, const Contraction& c) {
   const double fragments = parts * (t.wm + t.wn) * t.bk / 2.0 / subgroup;  // two elements a word
   double words = 46 + 1.83 * Sums(t) + 0.5 * parts * Staged(t.bm + t.bn, t.bk, t.threads()) + 0.83 * fragments + AddressWords(t, c);
   if (t.scaled()) words += 2;
+  if (c.output.epilogue) words += 8;  // its operands, and what it makes of scalars
   return words + (c.lhs.contiguous == Axis::kOuter ? 8 : 0);
 }
 

@@ -131,5 +131,38 @@ TEST(Memory, Barriers) {
   }
 }
 
+// All invocations of several workgroups on one number, from branches that only some of them take.
+TEST(Memory, AtomicMaximumOfAVariableThatHasItsValueFromTheStart) {
+  Device& device = Device::Get();
+  for (const bool vulkan_memory_model : {false, true}) {
+    if (vulkan_memory_model && !device.limits().vulkan_memory_model) continue;
+    BuilderOptions options{"maximum", {32, 1, 1}};
+    options.vulkan_memory_model = vulkan_memory_model;
+    if (vulkan_memory_model) options.spirv_version = 0x00010600;
+    Builder b(options);
+    const Pointer in = b.Global(b.Argument(0), DType::kU32), out = b.Global(b.Argument(1), DType::kU32);
+    const Value i = b.GlobalLinearId();
+    Variable largest;
+    b.If((i & 1) == 1, [&] {
+      largest = b.DeclareFromStart(b.U32(7));
+      largest.Set(b.Max(largest.Get(), b.Load(in, i)));
+    });
+    b.If(largest.Get() > b.AtomicLoad(out, b.U32(0)), [&] { b.AtomicMax(out, b.U32(0), largest.Get()); });
+    const auto sequence = Sequence(b, {kIn, kOut}, 8);
+    std::vector<uint32_t> values(256, 3);
+    const auto run = [&](uint32_t before) {
+      const Buffer to = device.Upload(std::vector<uint32_t>{before});
+      device.Run(sequence, {device.Upload(values)}, {to});
+      return device.Download<uint32_t>(to)[0];
+    };
+    EXPECT_EQ(run(0), 7u) << "of invocations that do not take the branch";
+    values[100] = 0xFFFFFFFF;
+    EXPECT_EQ(run(5), 7u) << "even invocations load nothing";
+    values[201] = 0x80000001;
+    EXPECT_EQ(run(5), 0x80000001u);
+    EXPECT_EQ(run(0x90000000), 0x90000000u);
+  }
+}
+
 }  // namespace
 }  // namespace tfvk::spirv::testing
