@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Tells how many launches a module becomes and how many bytes they read and write, without running it: what a device's memory alone would take.
+"""Tells how many launches a module becomes and how many bytes its fusions read and write, without running it: what a device's memory alone would take.
 
 usage: memory_traffic.py [--tfvk-hlo PROGRAM] [--device SNAPSHOT] [--top N] FILE.hlo...
-A launch counts each tensor that it reads or writes once, however often it does. `--top` lists the kinds of launches that move most.
+A fusion counts each tensor that it reads or writes once, however often it does; what passes between the launches of one (the halves of a large sum, partial sums of
+a product) does not count. `--top` lists the kinds of fusions that move most.
 """
 
 import argparse
@@ -20,7 +21,7 @@ TENSOR = re.compile(r"\b(\w+)\[([\d,]*)\]$")
 
 
 @dataclass
-class Launch:
+class Fusion:
     kind: str  # "map", "reduce", "dot_general", ...
     tensors: list[str]  # "read f32[8,2]", "write f16[8,2]"
 
@@ -29,7 +30,7 @@ class Launch:
         return sum(map(tensor_bytes, self.tensors))
 
     def shape(self) -> str:
-        """What launches of one kind and size have in common: the tensors that are worth naming, the largest first."""
+        """What fusions of one kind and size have in common: the tensors that are worth naming, the largest first."""
         large = sorted((t for t in self.tensors if tensor_bytes(t) >= 1 << 16), key=lambda t: (t.split()[0], -tensor_bytes(t)))
         return " ".join([self.kind, *large])
 
@@ -39,18 +40,21 @@ def tensor_bytes(tensor: str) -> int:
     return BYTES[dtype] * math.prod(int(size) for size in sizes.split(",") if size)
 
 
-def parse(text: str) -> list[Launch]:
-    """The launches in what `tfvk-hlo --fusions` prints."""
-    launches: list[Launch] = []
+def parse(text: str) -> tuple[list[Fusion], int]:
+    """The fusions in what `tfvk-hlo --fusions` prints, and the number of launches."""
+    fusions: list[Fusion] = []
+    launches = 0
     for line in text.splitlines():
         if found := re.match(r"fusion of \d+ nodes:(?: (\w+))?", line):
-            launches.append(Launch(found[1] or "map", []))
-        elif (found := re.match(r"  (read|write) .*?(\w+\[[\d,]*\])$", line)) and launches:
-            launches[-1].tensors.append(f"{found[1]} {found[2]}")
-    return launches
+            fusions.append(Fusion(found[1] or "map", []))
+        elif (found := re.match(r"  (read|write) .*?(\w+\[[\d,]*\])$", line)) and fusions:
+            fusions[-1].tensors.append(f"{found[1]} {found[2]}")
+        elif found := re.search(r"compile .* (\d+) launches", line):
+            launches = int(found[1])
+    return fusions, launches
 
 
-def launches_of(module: Path, program: Path, device: Path) -> list[Launch]:
+def compiled(module: Path, program: Path, device: Path) -> tuple[list[Fusion], int]:
     command = [program, "--device", device, "--fusions", "--tf32", module]
     return parse(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -64,17 +68,17 @@ def main() -> None:
         default=Path(__file__).resolve().parent.parent / "tests/vulkan/snapshots/nvidia_h200.json",
         help="a snapshot of the device to compile for",
     )
-    parser.add_argument("--top", type=int, default=0, help="kinds of launches to list")
+    parser.add_argument("--top", type=int, default=0, help="kinds of fusions to list")
     parser.add_argument("files", nargs="+", type=Path, help="HLO text files, as benchmarks/step_modules.py writes them")
     arguments = parser.parse_args()
     for file in arguments.files:
-        launches = launches_of(file, arguments.tfvk_hlo, arguments.device)
-        print(f"{file.stem}: {len(launches)} launches, {sum(launch.bytes for launch in launches) / 1e6:.2f} MB")
-        for title, name in (("  ", lambda launch: launch.kind), ("    ", Launch.shape)):
+        fusions, launches = compiled(file, arguments.tfvk_hlo, arguments.device)
+        print(f"{file.stem}: {len(fusions)} fusions, {launches} launches, {sum(fusion.bytes for fusion in fusions) / 1e6:.2f} MB")
+        for title, name in (("  ", lambda fusion: fusion.kind), ("    ", Fusion.shape)):
             moved, count = Counter(), Counter()
-            for launch in launches:
-                moved[name(launch)] += launch.bytes
-                count[name(launch)] += 1
+            for fusion in fusions:
+                moved[name(fusion)] += fusion.bytes
+                count[name(fusion)] += 1
             for key, total in moved.most_common(None if title == "  " else arguments.top):
                 print(f"{title}{total / 1e6:10.3f} MB {count[key]:5} x {key}")
 

@@ -151,8 +151,8 @@ class Former {
       if (HasEpilogue(*source.node) && SpaceOf(source.type()) == SpaceOf(node.type())) last = source;
     }
     if (!last.node) return bytes;
-    if (std::any_of(chain.sources.begin(), chain.sources.end(), [&](Value source) { return !(source == last) && MayFollow(*source.node, *last.node); }))
-      return bytes;
+    const auto waits = [&](Value source) { return !(source == last) && MayFollow(*source.node, *last.node); };
+    if (std::any_of(chain.sources.begin(), chain.sources.end(), waits)) return bytes;
     if (demands_.count(last.node) != 0) return bytes;
     const auto leads_elsewhere = [&](int f) {
       for (const auto& [read, contexts] : fusions_[f].access.reads) {

@@ -1,6 +1,7 @@
 #include "hlo/sum_of_products.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "hlo/status.h"
@@ -68,11 +69,10 @@ void Join(HloInstruction* sum) {
       !BeginsWith(dims.rhs_batch_dimensions(), dims.rhs_contracting_dimensions())) {
     return;
   }
-  std::vector<int64_t> summed(sum->dimensions().begin(), sum->dimensions().end());
+  std::vector<int64_t> summed(sum->dimensions().begin(), sum->dimensions().end()), all(batch);
   std::sort(summed.begin(), summed.end());
-  for (int i = 0; i < batch; ++i) {
-    if (static_cast<int>(summed.size()) != batch || summed[i] != i) return;
-  }
+  std::iota(all.begin(), all.end(), 0);
+  if (summed != all) return;
   dims.clear_lhs_batch_dimensions();
   dims.clear_rhs_batch_dimensions();
   dims.set_lhs_contracting_dimensions(0, 0);

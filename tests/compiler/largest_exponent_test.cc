@@ -50,6 +50,41 @@ TEST(LargestExponent, LooksAtFiniteElementsOnly) {
   }
 }
 
+TEST(LargestExponent, OfNothingIsZero) {
+  const std::string text = R"(graph "empty" symbols=0 {
+  %0 = parameter() dims=[0] : f32[0,5]
+  %1 = largest_exponent(%0) : s32[]
+  return %1
+}
+)";
+  EXPECT_EQ(LaunchesOf(text), 0);
+  ExpectMatchesReference(text);
+}
+
+// Where a workgroup has no shared memory left, its subgroups or its invocations look for themselves.
+TEST(LargestExponent, NeedsNoSharedMemory) {
+  const auto graph = Parse(R"(graph "map" symbols=0 {
+  %0 = parameter() dims=[0] : f32[7,1001]
+  %1 = exponential(%0) : f32[7,1001]
+  %2 = largest_exponent(%1) : s32[]
+  return %1, %2
+}
+)");
+  std::vector<reference::Tensor> arguments = testing::RandomArguments(*graph);
+  arguments[0].elements[6543].f = 20;
+  const int64_t expected = reference::Evaluate(*graph, arguments)[1].elements[0].i;
+  ASSERT_EQ(expected, 127 + 28);  // e^20
+  for (const bool subgroups : {true, false}) {
+    kernels::DeviceLimits limits = testing::Limits();
+    limits.shared_bytes = 0;
+    limits.subgroup_arithmetic = limits.subgroup_arithmetic && subgroups;
+    const program::Program program = Compile(*graph, limits);
+    ASSERT_EQ(program.kernels.size(), 1u);
+    EXPECT_EQ(program.kernels[0].module.shared_bytes, 0u);
+    EXPECT_EQ(testing::RunProgram(program, arguments)[1].elements[0].i, expected);
+  }
+}
+
 TEST(LargestExponent, ComesFromTheMapThatComputesTheTensor) {
   const std::string text = R"(graph "map" symbols=0 {
   %0 = parameter() dims=[0] : f32[300,211]
