@@ -31,7 +31,7 @@ def _case(family: str, name: str, dtype: str, inputs: list[tuple], moved: int, c
 # ---- Softmax ----
 
 
-def _softmax(m: Module, x: Value) -> Value:
+def softmax(m: Module, x: Value) -> Value:
     """Over the last dimension, in x's type."""
     last, kept = len(x.shape) - 1, list(range(len(x.shape) - 1))
     wide = m.convert(x, "f32")
@@ -51,7 +51,7 @@ def _softmaxes(small: bool) -> Iterator[Case]:
         for dtype in ("float32", "bfloat16"):
             n = prod(shape)
             yield _case(
-                "softmax", f"forward {list(shape)}", dtype, [shape], 2 * n, lambda m, x: (_softmax(m, x),), lambda torch, x: lambda: torch.softmax(x, -1)
+                "softmax", f"forward {list(shape)}", dtype, [shape], 2 * n, lambda m, x: (softmax(m, x),), lambda torch, x: lambda: torch.softmax(x, -1)
             )
             gradient = lambda m, p, g: (_softmax_gradient(m, p, g),)  # noqa: E731
             peer = lambda torch, p, g: lambda: torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)  # noqa: E731
@@ -66,7 +66,7 @@ def _mean(m: Module, x: Value, dimensions: list[int]) -> Value:
     return m.binary("multiply", m.reduce(x, dimensions), 1 / count)
 
 
-def _normalize(m: Module, x: Value, scale: Value, offset: Value, dimensions: list[int]) -> tuple[Value, ...]:
+def normalize(m: Module, x: Value, scale: Value, offset: Value, dimensions: list[int]) -> tuple[Value, ...]:
     """Over these dimensions, by mean and variance of two passes; scale and offset along the last one. Result, mean, reciprocal deviation."""
     kept = [d for d in range(len(x.shape)) if d not in dimensions]
     wide, last = m.convert(x, "f32"), [len(x.shape) - 1]
@@ -99,7 +99,7 @@ def _layer_norms(small: bool) -> Iterator[Case]:
         shape, n = (rows, width), rows * width
         for dtype in ("float32", "bfloat16"):
             forward = lambda torch, x, s, o, width=width: lambda: torch.native_layer_norm(x, (width,), s, o, EPSILON)  # noqa: E731
-            compute = lambda m, x, s, o: _normalize(m, x, s, o, [1])  # noqa: E731
+            compute = lambda m, x, s, o: normalize(m, x, s, o, [1])  # noqa: E731
             yield _case("layer norm", f"forward {list(shape)}", dtype, [shape, (width,), (width,)], 2 * n, compute, forward)
 
             def backward(torch, x, g, s, width=width):
@@ -130,7 +130,7 @@ def _batch_norms(small: bool) -> Iterator[Case]:
 
         for dtype in ("float32", "bfloat16"):
             inputs = [shape, (channels,), (channels,)]
-            yield _case("batch norm", f"forward {list(shape)}", dtype, inputs, 3 * n, lambda m, x, s, o: _normalize(m, x, s, o, [0, 1, 2]), forward)
+            yield _case("batch norm", f"forward {list(shape)}", dtype, inputs, 3 * n, lambda m, x, s, o: normalize(m, x, s, o, [0, 1, 2]), forward)
             compute = lambda m, x, g, s: _normalize_gradient(m, x, g, s, [0, 1, 2])  # noqa: E731
             yield _case("batch norm", f"backward {list(shape)}", dtype, [shape, shape, (channels,)], 5 * n, compute, backward, graph=False)
 
@@ -144,7 +144,7 @@ def _probabilities(m: Module, q: Value, k: Value) -> Value:
     row, column = (m.instruction("iota", [], "s32", scores.shape, f"iota_dimension={d}") for d in (2, 3))
     seen = m.instruction("compare", [row, column], "pred", scores.shape, "direction=GE")
     masked = m.broadcast(m.constant(scores.dtype, "-1e30" if scores.dtype != "f16" else "-6e4"), scores.shape, [])
-    return _softmax(m, m.instruction("select", [seen, scores, masked], scores.dtype, scores.shape))
+    return softmax(m, m.instruction("select", [seen, scores, masked], scores.dtype, scores.shape))
 
 
 def _attention(m: Module, q: Value, k: Value, v: Value) -> tuple[Value]:
@@ -181,7 +181,7 @@ def _attentions(small: bool) -> Iterator[Case]:
 # ---- Optimizers ----
 
 
-def _adam(m: Module, variables: list[tuple[int, ...]]) -> list[Value]:
+def adam_update(m: Module, variables: list[tuple[int, ...]]) -> list[Value]:
     """Keras' update of all variables; its factors of a step are parameters, as they change with each."""
     rate = m.parameter("f32", (), "range 0.001 0.002")
     results = []
@@ -236,7 +236,7 @@ def _optimizers(small: bool) -> Iterator[Case]:
         return lambda: torch._fused_sgd_(parameters, gradients, velocities, **numbers)
 
     name = f"{len(variables)} variables, {count} numbers"
-    yield Case("blocks", "optimizer", f"adam {name}", "float32", lambda: hlo(_adam), adam, bytes=7.0 * 4 * count)
+    yield Case("blocks", "optimizer", f"adam {name}", "float32", lambda: hlo(adam_update), adam, bytes=7.0 * 4 * count)
     yield Case("blocks", "optimizer", f"momentum {name}", "float32", lambda: hlo(_momentum), momentum, bytes=5.0 * 4 * count)
 
 

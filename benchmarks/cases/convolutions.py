@@ -77,11 +77,11 @@ def _window(size: int, pads: tuple[int, int], **others: int) -> str:
     return "window={" + " ".join(words) + "}"
 
 
-def _hlo(layer: Layer, direction: str, batch: int, element: str) -> str:
+def layer_hlo(layer: Layer, direction: str, batch: int, element: str, name: str = "convolution") -> str:
     """As tf2xla writes convolutions and their gradients."""
     x, y = (batch, layer.size, layer.size, layer.inputs), (batch, layer.result, layer.result, layer.outputs)
     w = (layer.filter, layer.filter, layer.inputs // layer.groups, layer.outputs)
-    module = Module("convolution")
+    module = Module(name)
     grouped = f", feature_group_count={layer.groups}" if layer.groups > 1 else ""
     covered = (layer.result - 1) * layer.stride + 1
     if direction == "forward":
@@ -128,7 +128,7 @@ def _case(family: str, layer: Layer, direction: str, batch: int, dtype: str) -> 
         family,
         f"{direction} {batch}x{layer}",
         dtype,
-        lambda: _hlo(layer, direction, batch, ELEMENTS[dtype]),
+        lambda: layer_hlo(layer, direction, batch, ELEMENTS[dtype]),
         lambda torch, device: _peer(layer, direction, batch, dtype, torch, device),
         flops=2.0 * y * layer.filter**2 * layer.inputs / layer.groups,
         bytes=(x + y + w) * BYTES[dtype],

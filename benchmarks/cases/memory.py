@@ -54,7 +54,7 @@ def _copies_and_elementwise(small: bool) -> Iterator[Case]:
     yield _case("elementwise", f"bias [{rows},{columns}]", "float32", [(rows, columns), (columns,)], rows * columns * 4, _bias, lambda torch, x, b: x + b)
 
 
-def _sum(dimensions: tuple[int, ...], combiner: str = "add") -> Callable:
+def sum_over(dimensions: tuple[int, ...], combiner: str = "add") -> Callable:
     """16-bit numbers are added in 32 bits, as TensorFlow and PyTorch do."""
 
     def compute(m: Module, x: Value) -> tuple[Value]:
@@ -76,9 +76,9 @@ def _reductions(small: bool) -> Iterator[Case]:
         for name, shape, dimensions in forms:
             kept = prod(size for d, size in enumerate(shape) if d not in dimensions) * BYTES[dtype]
             peer = lambda torch, x, dimensions=dimensions: torch.sum(x, dimensions)  # noqa: E731
-            yield _case("reduction", f"{name} {list(shape)}", dtype, [shape], kept, _sum(dimensions), peer)
+            yield _case("reduction", f"{name} {list(shape)}", dtype, [shape], kept, sum_over(dimensions), peer)
         yield _case(
-            "reduction", f"max rows [{side}, {side}]", dtype, [(side, side)], side * BYTES[dtype], _sum((1,), "maximum"), lambda torch, x: torch.amax(x, 1)
+            "reduction", f"max rows [{side}, {side}]", dtype, [(side, side)], side * BYTES[dtype], sum_over((1,), "maximum"), lambda torch, x: torch.amax(x, 1)
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from cases.case import BYTES, ELEMENTS, Case, torch_dtype
-from cases.hlo_text import Module
+from cases.hlo_text import Module, Value
 
 FLOATS = ("tf32", "float32", "bfloat16", "float16")
 
@@ -40,18 +40,25 @@ VECTORS = ((1, 4096, 4096, "nn"), (4096, 1, 4096, "nn"), (16, 4096, 4096, "nn"))
 BATCHES = ((256, 256, 256, 64, "nt"), (256, 256, 64, 256, "nn"), (256, 64, 256, 256, "tn"))
 
 
-def _product(family: str, batch: int, m: int, n: int, k: int, layout: str, dtype: str) -> Case:
-    """`layout`: whether lhs and rhs are transposed in memory ("t")."""
+def _operands(batch: int, m: int, n: int, k: int, layout: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes in memory; `layout`: whether lhs and rhs are transposed there ("t")."""
     lead = (batch,) if batch > 1 else ()
-    lhs = (*lead, k, m) if layout[0] == "t" else (*lead, m, k)
-    rhs = (*lead, n, k) if layout[1] == "t" else (*lead, k, n)
-    at = len(lead)
-    contracted = (at if layout[0] == "t" else at + 1, at + 1 if layout[1] == "t" else at)
+    return (*lead, k, m) if layout[0] == "t" else (*lead, m, k), (*lead, n, k) if layout[1] == "t" else (*lead, k, n)
+
+
+def add_product(module: Module, batch: int, m: int, n: int, k: int, layout: str, element: str, result: str | None = None) -> Value:
+    """The product of two new parameters of the module."""
+    lhs, rhs = (module.parameter(element, shape) for shape in _operands(batch, m, n, k, layout))
+    at = 1 if batch > 1 else 0
+    return module.dot(lhs, rhs, (at if layout[0] == "t" else at + 1, at + 1 if layout[1] == "t" else at), at, result)
+
+
+def _product(family: str, batch: int, m: int, n: int, k: int, layout: str, dtype: str) -> Case:
+    lhs, rhs = _operands(batch, m, n, k, layout)
 
     def hlo() -> str:
         module = Module("product")
-        a, b = (module.parameter(ELEMENTS[dtype], shape) for shape in (lhs, rhs))
-        return module.text(module.dot(a, b, contracted, at, "s32" if dtype == "int8" else None))
+        return module.text(add_product(module, batch, m, n, k, layout, ELEMENTS[dtype], "s32" if dtype == "int8" else None))
 
     def peer(torch, device):
         if dtype == "int8":
@@ -62,7 +69,7 @@ def _product(family: str, batch: int, m: int, n: int, k: int, layout: str, dtype
         b = b.mT if layout[1] == "t" else b
         return lambda: a @ b
 
-    name = f"{layout} {'x'.join(map(str, (*lead, m, n, k)))}"
+    name = f"{layout} {'x'.join(map(str, ((batch,) if batch > 1 else ()) + (m, n, k)))}"
     read_and_written = (prod(lhs) + prod(rhs) + batch * m * n) * BYTES[dtype]
     return Case("products", family, name, dtype, hlo, peer, flops=2.0 * batch * m * n * k, bytes=read_and_written)
 
