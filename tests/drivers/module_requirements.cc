@@ -1,3 +1,4 @@
+#define SPV_ENABLE_UTILITY_CODE  // names of capabilities
 #include "drivers/module_requirements.h"
 
 #include <algorithm>
@@ -147,7 +148,7 @@ bool Has(const DeviceSnapshot& device, const Matrix& matrix) {
 std::string MissingFor(const std::vector<uint32_t>& words, const DeviceSnapshot& device) {
   const Requirements needs = Read(words);
   for (spv::Capability capability : needs.capabilities) {
-    if (!Has(device, capability)) return fmt::format("needs SPIR-V capability {}", static_cast<uint32_t>(capability));
+    if (!Has(device, capability)) return fmt::format("needs SPIR-V's {}", spv::CapabilityToString(capability));
   }
   for (const Matrix& matrix : needs.matrices) {
     if (!Has(device, matrix)) return fmt::format("needs matrices of {}x{} of component type {}", matrix.rows, matrix.columns, matrix.component);
