@@ -14,7 +14,7 @@ struct Executable::State {
   ~State() { device.FreeSmall(constants); }
 
   void UploadConstants();
-  void RecordRuns(const Schedule& nodes);
+  void RecordRuns(const Schedule& nodes, bool made_once);
 
   vulkan::Device& device;
   const Program program;
@@ -179,7 +179,7 @@ Executable::State::State(vulkan::Device& device_, Program program_)
   int64_t bytes = 0;
   if (IsStatic(program)) {
     static_temporary_offsets = AddressMap::TemporaryOffsets(program, {}, &bytes);
-    RecordRuns(schedule);
+    RecordRuns(schedule, true);
   }
 }
 
@@ -192,16 +192,16 @@ void Executable::State::UploadConstants() {
   device.queue().Upload(constants, all.data(), all.size());
 }
 
-void Executable::State::RecordRuns(const Schedule& nodes) {
+void Executable::State::RecordRuns(const Schedule& nodes, bool made_once) {
   for (const ScheduleNode& node : nodes) {
     if (auto* run = std::get_if<StraightRun>(&node)) {
-      auto made = RecordedRun::Make(*run, program, pipelines, addresses, static_temporary_offsets, device);
+      auto made = RecordedRun::Make(*run, program, pipelines, addresses, static_temporary_offsets, device, made_once);
       if (made) recorded[run] = std::move(made);
     } else if (auto* loop = std::get_if<std::unique_ptr<ScheduledWhile>>(&node)) {
-      RecordRuns((*loop)->condition);
-      RecordRuns((*loop)->body);
+      RecordRuns((*loop)->condition, false);
+      RecordRuns((*loop)->body, false);
     } else {
-      for (const Schedule& branch : std::get<std::unique_ptr<ScheduledConditional>>(node)->branches) RecordRuns(branch);
+      for (const Schedule& branch : std::get<std::unique_ptr<ScheduledConditional>>(node)->branches) RecordRuns(branch, false);
     }
   }
 }

@@ -1,15 +1,55 @@
 #include "program/recorded_run.h"
 
+#include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "program/limits.h"
 #include "program/memory_kernels.h"
 #include "types/error.h"
+#include "vulkan/early_results.h"
 
 namespace tfvk::program {
 namespace {
 
 constexpr size_t kShortest = 12;  // launches; fewer are as quick one by one, and then overlap with their neighbours
+
+// Outputs that are published: the host reads few and small ones, and a submission more costs a few microseconds, so some launches must be left to wait for.
+constexpr size_t kMostPublished = 8;
+constexpr size_t kFewestLeft = 8;
+
+struct EarlyOutputs {
+  std::vector<int> outputs;
+  size_t behind = 0;  // the step that writes the last of them
+};
+
+const std::vector<LaunchArgument>& ArgumentsOf(const Step& step) {
+  static const std::vector<LaunchArgument> none;
+  const auto* launch = std::get_if<Launch>(&step.action);
+  return launch != nullptr ? launch->arguments : none;
+}
+
+// The outputs that the host can have while at least kFewestLeft steps are to come.
+EarlyOutputs FindEarlyOutputs(const StraightRun& steps, const Program& program) {
+  std::map<int, size_t> last_write;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (const LaunchArgument& a : ArgumentsOf(*steps[i])) {
+      const bool writes = a.kind == LaunchArgument::Kind::kWrite || a.kind == LaunchArgument::Kind::kReadWrite;
+      if (writes && a.slice.kind == BufferSlice::Kind::kOutput) last_write[a.slice.index] = i;
+    }
+  }
+  EarlyOutputs early;
+  for (const auto& [output, step] : last_write) {
+    const program::TensorInfo& tensor = program.outputs.at(output);
+    const auto bytes = static_cast<uint64_t>(ElementCount(tensor.shape, {})) * ByteSize(tensor.dtype);
+    const bool aliased = static_cast<size_t>(output) < program.aliases.size() && program.aliases[output] >= 0;
+    if (aliased || bytes == 0 || bytes > vulkan::EarlyResults::kPlaceBytes || step + kFewestLeft >= steps.size()) continue;
+    if (early.outputs.size() == kMostPublished) break;
+    early.outputs.push_back(output);
+    early.behind = std::max(early.behind, step);
+  }
+  return early;
+}
 
 }  // namespace
 
@@ -18,6 +58,17 @@ class RunRecorder {
   RunRecorder(RecordedRun& run, const Program& program, const std::vector<const vulkan::Pipeline*>& pipelines, const AddressMap& addresses,
               const std::vector<uint64_t>& temporary_offsets, vulkan::Device& device)
       : run_(run), program_(program), pipelines_(pipelines), addresses_(addresses), temporary_offsets_(temporary_offsets), device_(device) {}
+
+  // Behind the step that was added last.
+  void Publish(int output) {
+    const program::TensorInfo& tensor = program_.outputs.at(output);
+    const BufferSlice slice{BufferSlice::Kind::kOutput, output, 0, {tensor.shape, static_cast<int64_t>(ByteSize(tensor.dtype))}};
+    const uint64_t bytes = Bytes(slice);
+    const auto kernel = MakeCopyKernel(static_cast<int64_t>(std::gcd(bytes, uint64_t{16})), LimitsOf(device_.plan()));
+    if (!kernel) return;
+    const size_t first = AddMemoryKernel(*kernel, {AccessOf(slice, false)}, {Of(slice), {AddressMap::kNumber, 0}}, bytes / kernel->unit, "early result");
+    run_.recording_.Publish(first, first + 1, bytes);
+  }
 
   // False when the step cannot be recorded.
   bool Add(const Step& step) {
@@ -29,9 +80,19 @@ class RunRecorder {
  private:
   Location Of(const BufferSlice& slice) const { return addresses_.Of(slice, temporary_offsets_); }
   static uint64_t Bytes(const BufferSlice& slice) { return static_cast<uint64_t>(slice.bytes.Evaluate({})); }
-  vulkan::RecordedAccess AccessOf(const BufferSlice& slice, bool write) const {
+  vulkan::RecordedAccess AccessOf(const BufferSlice& slice, bool write) {
     Location at = Of(slice);
+    if (write) NoteWritten(at, Bytes(slice));
     return {addresses_.SharedWith(at.buffer), at.offset, Bytes(slice), write};
+  }
+  void NoteWritten(const Location& at, uint64_t bytes) {
+    for (RecordedRun::Written& w : run_.written_) {
+      if (w.buffer != at.buffer) continue;
+      w.begin = std::min(w.begin, at.offset);
+      w.end = std::max(w.end, at.offset + bytes);
+      return;
+    }
+    run_.written_.push_back({at.buffer, at.offset, at.offset + bytes});
   }
   void AddWords(size_t first, const std::vector<Location>& words) {
     for (size_t i = 0; i < words.size(); ++i) run_.words_.push_back({first + i, words[i]});
@@ -56,8 +117,9 @@ class RunRecorder {
     return true;
   }
 
-  bool AddMemoryKernel(const MemoryKernel& kernel, std::vector<vulkan::RecordedAccess> accesses, std::vector<Location> words, uint64_t count,
-                       const char* name) {
+  // Gives the place of its first word in the table.
+  size_t AddMemoryKernel(const MemoryKernel& kernel, std::vector<vulkan::RecordedAccess> accesses, std::vector<Location> words, uint64_t count,
+                         const char* name) {
     words.push_back({AddressMap::kNumber, count});
     vulkan::RecordedLaunch recorded;
     recorded.pipeline = &device_.pipelines().Get(kernel.module.words, 0, kernel.module.name);
@@ -65,8 +127,9 @@ class RunRecorder {
     recorded.workgroups = MemoryKernelWorkgroups(static_cast<int64_t>(count));
     recorded.accesses = std::move(accesses);
     recorded.name = name;
-    AddWords(run_.recording_.Launch(std::move(recorded)), words);
-    return true;
+    const size_t first = run_.recording_.Launch(std::move(recorded));
+    AddWords(first, words);
+    return first;
   }
 
   bool AddCopy(const Copy& copy) {
@@ -77,7 +140,8 @@ class RunRecorder {
     uint64_t alignment = std::gcd(std::gcd(from.offset, to.offset), std::gcd(bytes, uint64_t{16}));
     auto kernel = MakeCopyKernel(static_cast<int64_t>(alignment), LimitsOf(device_.plan()));
     if (!kernel) return false;
-    return AddMemoryKernel(*kernel, {AccessOf(copy.source, false), AccessOf(copy.destination, true)}, {from, to}, bytes / kernel->unit, "copy");
+    AddMemoryKernel(*kernel, {AccessOf(copy.source, false), AccessOf(copy.destination, true)}, {from, to}, bytes / kernel->unit, "copy");
+    return true;
   }
 
   bool AddFill(const Fill& fill) {
@@ -85,7 +149,8 @@ class RunRecorder {
     if (bytes == 0) return true;
     Location to = Of(fill.destination);
     if (bytes % 4 || to.offset % 4) return false;
-    return AddMemoryKernel(MakeFillKernel(), {AccessOf(fill.destination, true)}, {to, {AddressMap::kNumber, fill.pattern}}, bytes / 4, "fill");
+    AddMemoryKernel(MakeFillKernel(), {AccessOf(fill.destination, true)}, {to, {AddressMap::kNumber, fill.pattern}}, bytes / 4, "fill");
+    return true;
   }
 
   RecordedRun& run_;
@@ -97,12 +162,16 @@ class RunRecorder {
 };
 
 std::unique_ptr<RecordedRun> RecordedRun::Make(const StraightRun& steps, const Program& program, const std::vector<const vulkan::Pipeline*>& pipelines,
-                                               const AddressMap& addresses, const std::vector<uint64_t>& temporary_offsets, vulkan::Device& device) {
+                                               const AddressMap& addresses, const std::vector<uint64_t>& temporary_offsets, vulkan::Device& device,
+                                               bool made_once) {
   if (steps.size() < kShortest) return nullptr;
   auto run = std::make_unique<RecordedRun>(device);
   RunRecorder recorder(*run, program, pipelines, addresses, temporary_offsets, device);
-  for (const Step* step : steps) {
-    if (!recorder.Add(*step)) return nullptr;
+  const EarlyOutputs early = made_once ? FindEarlyOutputs(steps, program) : EarlyOutputs();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (!recorder.Add(*steps[i])) return nullptr;
+    if (i != early.behind) continue;
+    for (const int output : early.outputs) recorder.Publish(output);
   }
   return run;
 }
@@ -110,7 +179,10 @@ std::unique_ptr<RecordedRun> RecordedRun::Make(const StraightRun& steps, const P
 void RecordedRun::Replay(vulkan::Queue& queue, const std::vector<uint64_t>& bases) {
   std::vector<uint64_t> table(recording_.table_words());
   for (const Word& word : words_) table[word.place] = bases[word.location.buffer] + word.location.offset;
-  queue.Replay(recording_, table);
+  std::vector<vulkan::Access> writes;
+  writes.reserve(written_.size());
+  for (const Written& w : written_) writes.push_back({bases[w.buffer] + w.begin, w.end - w.begin, true});
+  queue.Replay(recording_, table, writes);
 }
 
 }  // namespace tfvk::program

@@ -16,6 +16,7 @@ constexpr int kIdleCheck = 8;          // an idle device gets its work after so 
 constexpr size_t kMostInFlight = 256;  // command buffers
 constexpr size_t kMostTimings = 1 << 20;
 constexpr size_t kRecordingSlots = 3;  // replays of one recording under way
+constexpr size_t kEarlyPlaces = 1024;  // so that a place is long read when its turn comes again
 
 }  // namespace
 
@@ -26,7 +27,9 @@ QueueState::QueueState(Device::Internals& device)
       flops_per_submission_(device.plan.limits.compute_units * 50e9 * 0.002),
       arguments_(device, kArgumentRing, device.plan.memory.arguments, "kernel arguments"),
       uploads_(device, kUploadRing, device.plan.memory.upload, "uploads"),
-      downloads_(device, kDownloadRing, device.plan.memory.download, "downloads") {}
+      downloads_(device, kDownloadRing, device.plan.memory.download, "downloads"),
+      early_(kEarlyPlaces),
+      early_block_(device.memory->Create(kEarlyPlaces * EarlyResults::kPlaceBytes, device.plan.memory.download, true, "early results")) {}
 
 QueueState::~QueueState() {
   try {
@@ -34,6 +37,7 @@ QueueState::~QueueState() {
   } catch (const Error&) {  // nothing more can be done for a lost device
   }
   for (StagingRing* ring : {&arguments_, &uploads_, &downloads_}) d_.memory->Destroy(ring->block);
+  d_.memory->Destroy(early_block_);
   if (open_) closed_owned_.push_back(std::move(open_));
   for (auto& buffer : closed_owned_) DestroyCommandBuffer(d_, *buffer);
 }
@@ -59,6 +63,7 @@ VkCommandBuffer QueueState::Open() {
 
 VkCommandBuffer QueueState::Prepare(Span<const Access> accesses) {
   VkCommandBuffer commands = Open();
+  early_.Forget(accesses);
   if (hazards_.Add(accesses)) {
     RecordBarrier(d_.f, commands);
     ++counters_.barriers;
@@ -177,13 +182,15 @@ void QueueState::Launch(const LaunchInfo& launch) {
   Finish(commands, launch.name, launch.flops);
 }
 
-void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table) {
+void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table, Span<const Access> writes) {
   Require(table.size() == recording.words, "A recording with a table of {} words was replayed with {}.", recording.words, table.size());
   for (const auto& entry : recording.entries) entry.launch.pipeline->Wait();
   Lock lock(mutex_);
   timeline_.ThrowIfLost();
   recording.sealed = true;
   if (recording.entries.empty()) return;
+  const std::vector<size_t> places = TakePlaces(lock, recording.published.size());
+  early_.Forget(writes);
   if (recording.slots.size() < kRecordingSlots && (recording.slots.empty() || recording.slots[recording.next_slot]->ticket > timeline_.Completed())) {
     recording.slots.insert(recording.slots.begin() + recording.next_slot, std::make_unique<Recording::State::Slot>());
   }
@@ -192,11 +199,20 @@ void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table)
   PrepareSlot(lock, recording, index);
   Recording::State::Slot& slot = *recording.slots[index];
   std::memcpy(slot.table.mapped, table.data(), table.size() * sizeof(uint64_t));
+  for (size_t i = 0; i < places.size(); ++i) {
+    const Address place = early_block_.address + places[i] * EarlyResults::kPlaceBytes;
+    std::memcpy(slot.table.mapped + recording.published[i].destination_word * sizeof(uint64_t), &place, sizeof place);
+  }
   Close();
   for (size_t i = 0; i < slot.parts.size(); ++i) {
     closed_.push_back(slot.parts[i].commands);
     slot.ticket = CurrentTicket();
     if (slot.timed) recorded_times_.push_back({slot.ticket, slot.timestamps[i]});
+    if (i == slot.publishing_part) {
+      for (size_t p = 0; p < places.size(); ++p) {
+        early_.Add({table[recording.published[p].source_word], recording.published[p].bytes, places[p], slot.ticket});
+      }
+    }
     if (i + 1 < slot.parts.size()) FlushLocked();
   }
   begun_before_ = true;
@@ -204,6 +220,19 @@ void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table)
   counters_.launches += recording.entries.size();
   counters_.barriers += recording.barriers;
   FlushLocked();
+}
+
+std::vector<size_t> QueueState::TakePlaces(Lock& lock, size_t count) {
+  std::vector<size_t> places;
+  for (size_t i = 0; i < count; ++i) {
+    const EarlyResults::Place place = early_.Take();
+    places.push_back(place.index);
+    if (place.read_until <= delivered_.load(std::memory_order_acquire)) continue;
+    lock.unlock();
+    Wait(place.read_until);
+    lock.lock();
+  }
+  return places;
 }
 
 void QueueState::PrepareSlot(Lock& lock, Recording::State& recording, size_t index) {
@@ -279,7 +308,7 @@ void Queue::Copy(Address destination, Address source, uint64_t bytes) { state_->
 void Queue::Fill(Address destination, uint32_t pattern, uint64_t bytes) { state_->Fill(destination, pattern, bytes); }
 void Queue::Upload(Address destination, const void* source, uint64_t bytes, bool source_stays) { state_->Upload(destination, source, bytes, source_stays); }
 Ticket Queue::Download(void* destination, Address source, uint64_t bytes) { return state_->Download(destination, source, bytes); }
-void Queue::Replay(Recording& recording, Span<const uint64_t> table) { state_->Replay(recording.state(), table); }
+void Queue::Replay(Recording& recording, Span<const uint64_t> table, Span<const Access> writes) { state_->Replay(recording.state(), table, writes); }
 Ticket Queue::Record() { return state_->Record(); }
 bool Queue::Done(Ticket ticket) { return state_->Done(ticket); }
 void Queue::Wait(Ticket ticket) { state_->Wait(ticket); }

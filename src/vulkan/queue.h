@@ -42,6 +42,7 @@ struct LaunchInfo {
 
 struct QueueCounters {
   uint64_t launches = 0, replays = 0, copies = 0, fills = 0, barriers = 0, submissions = 0, bytes_uploaded = 0, bytes_downloaded = 0;
+  uint64_t early_downloads = 0;  // those of early_results.h
 };
 
 // What one launch took on the device. Start is in nanoseconds of the device's clock; launches without a barrier between them overlap.
@@ -64,10 +65,12 @@ class Queue {
   void Fill(Address destination, uint32_t pattern, uint64_t bytes);
   // Reads `source` before it returns, unless `source_stays`: then a pinned source is read later, and must stay as it is until the work is done.
   void Upload(Address destination, const void* source, uint64_t bytes, bool source_stays = false);
-  // `destination` holds the bytes once the ticket that it gives is done. Sizes beyond the staging ring make it wait for the earlier parts.
+  // `destination` holds the bytes once the ticket that it gives is done: for a published result (recording.h) an earlier one than Record's. Sizes beyond the
+  // staging ring make it wait for the earlier parts.
   Ticket Download(void* destination, Address source, uint64_t bytes);
-  // Runs a recording with its table of argument words rewritten (Recording::table_words of them). See recording.h.
-  void Replay(Recording& recording, Span<const uint64_t> table);
+  // Runs a recording with its table of argument words rewritten (Recording::table_words of them). See recording.h. `writes`: what it writes, for results that
+  // earlier replays published.
+  void Replay(Recording& recording, Span<const uint64_t> table, Span<const Access> writes = {});
 
   // The point behind all work so far.
   Ticket Record();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vulkan/command_buffers.h"
+#include "vulkan/early_results.h"
 #include "vulkan/hazards.h"
 #include "vulkan/recording.h"
 #include "vulkan/ring_allocator.h"
@@ -33,7 +34,7 @@ class QueueState {
   void Fill(Address destination, uint32_t pattern, uint64_t bytes);
   void Upload(Address destination, const void* source, uint64_t bytes, bool source_stays);
   Ticket Download(void* destination, Address source, uint64_t bytes);
-  void Replay(Recording::State& recording, Span<const uint64_t> table);
+  void Replay(Recording::State& recording, Span<const uint64_t> table, Span<const Access> writes);
 
   Ticket Record();
   bool Done(Ticket ticket);
@@ -68,6 +69,10 @@ class QueueState {
   void CopyLocked(const BufferRange& destination, const BufferRange& source, uint64_t bytes, Span<const Access> accesses, std::string_view name);
   void UploadPiece(Lock& lock, Address destination, const uint8_t* source, uint64_t bytes);
   Ticket DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes);
+  // A download that waits for the result's own ticket; nullopt when another thread delivers just now.
+  std::optional<Ticket> DownloadEarly(const EarlyResults::Result& result, uint8_t* destination, Address source, uint64_t bytes);
+  // Places for a recording's published results; may let go of the lock while it waits for downloads.
+  std::vector<size_t> TakePlaces(Lock& lock, size_t count);
   void PrepareSlot(Lock& lock, Recording::State& recording, size_t slot);
 
   // Copies to the host what has arrived up to a ticket. False when another thread is at it and `wait` is not set.
@@ -98,6 +103,8 @@ class QueueState {
   std::deque<RecordedTimes> recorded_times_;
 
   StagingRing arguments_, uploads_, downloads_;
+  EarlyResults early_;
+  MemoryBlock early_block_;  // its places
 
   struct Delivery {
     Ticket ticket;

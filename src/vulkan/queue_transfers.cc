@@ -123,6 +123,9 @@ Ticket QueueState::Download(void* destination, Address source, uint64_t bytes) {
   Lock lock(mutex_);
   timeline_.ThrowIfLost();
   counters_.bytes_downloaded += bytes;
+  if (const auto early = early_.Find(source, bytes)) {
+    if (const auto ticket = DownloadEarly(*early, static_cast<uint8_t*>(destination), source, bytes)) return *ticket;
+  }
   if (pinned) {
     BufferRange to = d_.memory->RangeOf(pinned, bytes, "Download");
     VkCommandBuffer commands = Prepare({Access{source, bytes, false}, Access{pinned, bytes, true}});
@@ -143,6 +146,23 @@ Ticket QueueState::Download(void* destination, Address source, uint64_t bytes) {
     if (piece == most) FlushLocked();
   }
   return ticket;
+}
+
+std::optional<Ticket> QueueState::DownloadEarly(const EarlyResults::Result& result, uint8_t* destination, Address source, uint64_t bytes) {
+  // While another thread delivers, `delivered_` may pass the result's ticket before this delivery is listed.
+  Lock turn(deliver_mutex_, std::try_to_lock);
+  if (!turn) return std::nullopt;
+  ++counters_.early_downloads;
+  const uint8_t* from = early_block_.mapped + result.place * EarlyResults::kPlaceBytes + (source - result.address);
+  if (timeline_.Completed() >= result.ticket) {
+    std::memcpy(destination, from, bytes);
+    return 0;
+  }
+  early_.NoteRead(result.place, result.ticket);
+  std::lock_guard list(deliveries_mutex_);
+  const auto behind = std::find_if(deliveries_.begin(), deliveries_.end(), [&](const Delivery& d) { return d.ticket > result.ticket; });
+  deliveries_.insert(behind, {result.ticket, from, destination, bytes});
+  return result.ticket;
 }
 
 bool QueueState::Deliver(Ticket completed, bool wait) {

@@ -47,6 +47,14 @@ size_t Recording::Launch(RecordedLaunch launch) {
   return first;
 }
 
+void Recording::Publish(size_t source_word, size_t destination_word, uint64_t bytes) {
+  State& s = *state_;
+  Require(!s.sealed && !s.entries.empty() && source_word < s.words && destination_word < s.words && bytes <= EarlyResults::kPlaceBytes,
+          "A result of {} bytes was published by words {} and {} of {}, behind {} launches.", bytes, source_word, destination_word, s.words, s.entries.size());
+  s.published.push_back({source_word, destination_word, bytes});
+  s.published_behind = s.entries.size();
+}
+
 size_t Recording::table_words() const { return state_->words; }
 size_t Recording::launch_count() const { return state_->entries.size(); }
 size_t Recording::barrier_count() const { return state_->barriers; }
@@ -65,31 +73,43 @@ void Recording::State::RecordSlot(Slot& slot, bool timed) const {
   slot.parts.clear();
   slot.timestamps.clear();
   slot.timed = timed;
-  const DeviceFunctions& f = device->f;
-  VkCommandBuffer commands = VK_NULL_HANDLE;
+  slot.publishing_part.reset();
   double flops = 0;
-  for (const Entry& entry : entries) {
-    if (entry.launch.workgroups == 0) continue;
-    bool first = slot.parts.empty();
-    if (first || (entry.barrier_before && flops > flops_per_part)) {
-      if (!first) Check(f.EndCommandBuffer(commands), "vkEndCommandBuffer");
-      slot.parts.push_back(MakeCommandBuffer(*device));
-      commands = slot.parts.back().commands;
-      BeginCommandBuffer(*device, commands, false);
-      if (timed) {
-        slot.timestamps.push_back(std::make_shared<TimestampPool>(*device, static_cast<uint32_t>(entries.size()) + 1));
-        slot.timestamps.back()->Begin(commands);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Entry& entry = entries[i];
+    if (entry.launch.workgroups != 0) {
+      if (slot.parts.empty() || slot.publishing_part == slot.parts.size() - 1 || (entry.barrier_before && flops > flops_per_part)) {
+        EndPart(slot);
+        BeginPart(slot);
+        flops = 0;
+      } else if (entry.barrier_before) {
+        RecordBarrier(device->f, slot.parts.back().commands);
       }
-      RecordBarrier(f, commands);
-      flops = 0;
-    } else if (entry.barrier_before) {
-      RecordBarrier(f, commands);
+      RecordLaunch(entry, slot, slot.parts.back().commands);
+      if (timed) slot.timestamps.back()->After(slot.parts.back().commands, entry.launch.name);
+      flops += entry.launch.flops;
     }
-    RecordLaunch(entry, slot, commands);
-    if (timed) slot.timestamps.back()->After(commands, entry.launch.name);
-    flops += entry.launch.flops;
+    if (i + 1 == published_behind) {
+      RecordHostBarrier(device->f, slot.parts.back().commands);
+      slot.publishing_part = slot.parts.size() - 1;
+    }
   }
-  if (!slot.parts.empty()) Check(f.EndCommandBuffer(commands), "vkEndCommandBuffer");
+  EndPart(slot);
+}
+
+void Recording::State::BeginPart(Slot& slot) const {
+  slot.parts.push_back(MakeCommandBuffer(*device));
+  const VkCommandBuffer commands = slot.parts.back().commands;
+  BeginCommandBuffer(*device, commands, false);
+  if (slot.timed) {
+    slot.timestamps.push_back(std::make_shared<TimestampPool>(*device, static_cast<uint32_t>(entries.size()) + 1));
+    slot.timestamps.back()->Begin(commands);
+  }
+  RecordBarrier(device->f, commands);
+}
+
+void Recording::State::EndPart(Slot& slot) const {
+  if (!slot.parts.empty()) Check(device->f.EndCommandBuffer(slot.parts.back().commands), "vkEndCommandBuffer");
 }
 
 void Recording::State::DestroySlot(Slot& slot) const {

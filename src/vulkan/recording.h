@@ -41,6 +41,9 @@ class Recording {
 
   // Appends a launch; only before the first replay. Gives the place of its first argument word in the table.
   size_t Launch(RecordedLaunch launch);
+  // The launch added last copies a result of at most EarlyResults::kPlaceBytes bytes from the address in one word of the table to the one in another, which
+  // Replay sets. A submission ends behind the last such launch, and downloads of the result wait for no more than that; see early_results.h.
+  void Publish(size_t source_word, size_t destination_word, uint64_t bytes);
   size_t table_words() const;
   size_t launch_count() const;
   size_t barrier_count() const;

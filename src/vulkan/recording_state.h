@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "vulkan/command_buffers.h"
@@ -24,10 +25,18 @@ struct Recording::State {
     std::vector<std::shared_ptr<TimestampPool>> timestamps;  // one a part, when timed
     Ticket ticket = 0;
     bool timed = false;
+    std::optional<size_t> publishing_part;  // at whose end the published results are there
+  };
+
+  struct Published {
+    size_t source_word, destination_word;
+    uint64_t bytes;
   };
 
   Device::Internals* device = nullptr;
   std::vector<Entry> entries;
+  std::vector<Published> published;
+  size_t published_behind = 0;  // so many entries
   size_t words = 0, barriers = 0;
   HazardTracker hazards;
   std::vector<std::unique_ptr<Slot>> slots;
@@ -37,6 +46,8 @@ struct Recording::State {
 
   // Records the slot's command buffers; the slot must not be under way.
   void RecordSlot(Slot& slot, bool timed) const;
+  void BeginPart(Slot& slot) const;
+  void EndPart(Slot& slot) const;
   void RecordLaunch(const Entry& entry, const Slot& slot, VkCommandBuffer commands) const;
   void DestroySlot(Slot& slot) const;
 };

@@ -145,6 +145,39 @@ TEST_P(Chain, GivesTheSameWhetherRecordedOrNot) {
 }
 INSTANTIATE_TEST_SUITE_P(Lengths, Chain, testing::Values(0, 1, 5, 11, 40));
 
+TEST(Executable, PublishesSmallOutputsThatAreMadeLongBeforeTheEnd) {
+  constexpr int kChain = 40;
+  Program p = ChainProgram(1000, kChain, 1);
+  p.outputs.push_back({DType::kF32, {2}, "early"});
+  p.outputs.push_back({DType::kF32, {2}, "late"});
+  p.outputs.push_back({DType::kF32, {1000}, "large"});
+  p.aliases = {-1, -1, -1, -1};
+  p.kernels.push_back(Binary("add 2", 2, [](Value a, Value b) { return a + b; }));
+  p.steps.insert(p.steps.begin() + 4, LaunchStep(p, 1, {Parameter(0, 2), Parameter(0, 2, 8)}, {Output(1, 2)}, "early"));
+  p.steps.insert(p.steps.begin() + 5, LaunchStep(p, 0, {Parameter(0, 1000), Parameter(0, 1000)}, {Output(3, 1000)}, "large"));
+  p.steps.push_back(LaunchStep(p, 1, {Parameter(0, 2), Parameter(0, 2, 8)}, {Output(2, 2)}, "late"));
+  Executable e(TestDevice(), std::move(p));
+  ASSERT_TRUE(e.recorded());
+  Block256 x(1000), y(1000), early(2), late(2), large(1000), temporaries(static_cast<size_t>(e.TemporaryBytes() / 4));
+  vulkan::Queue& q = TestDevice().queue();
+  for (int run = 0; run < 3; ++run) {
+    x.Set(Iota(1000, static_cast<float>(run)));
+    e.Run({{x.address()}, {y.address(), early.address(), late.address(), large.address()}, temporaries.address(), {}});
+    float got[2], got_late[2], got_large[2];
+    const vulkan::Ticket ticket = q.Download(&got[1], early.address() + 4, 4), end = q.Record();
+    q.Download(&got[0], early.address(), 4);
+    q.Download(got_late, late.address(), 8);
+    q.Download(got_large, large.address(), 8);
+    EXPECT_LT(ticket, end);
+    EXPECT_EQ(q.counters().early_downloads, static_cast<uint64_t>(2 * run + 2)) << "of this device so far";
+    q.Synchronize();
+    EXPECT_EQ(got[0], 2 * run + 2);
+    EXPECT_EQ(got[1], 2 * run + 4);
+    EXPECT_EQ(got_late[0], 2 * run + 2);
+    EXPECT_EQ(got_large[1], 2 * run + 2);
+  }
+}
+
 TEST(Executable, RunsAProgramOfNothing) {
   Program p;
   p.name = "empty";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <numeric>
 #include <thread>
 
@@ -163,6 +164,110 @@ TEST(Recording, ReplayedByManyThreads) {
   }
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(wrong, 0);
+}
+
+// ---- Results that are published ----
+
+constexpr uint32_t kTurns = 4'000'000;
+
+// out[0] = in[0] * 3 + 1, published, then slow work on `rest`.
+class PublishingRecording {
+ public:
+  PublishingRecording() : recording_(TestDevice()), pipeline_(&TestDevice().pipelines().Get(SlowAffineKernel(), 0, "slow affine")) {
+    first_ = recording_.Launch({AffinePipeline(), 5, 1, {{1, 0, 4, true}, {0, 0, 4, false}}, "first"});
+    publish_ = recording_.Launch({AffinePipeline(), 5, 1, {{1, 0, 4, false}}, "publish"});
+    recording_.Publish(publish_ + 1, publish_, 4);
+    slow_ = recording_.Launch({pipeline_, 6, 1, {{3, 0, 256, true}, {2, 0, 256, false}}, "slow"});
+  }
+  void Replay(Address out, Address in, Address rest) {
+    std::vector<uint64_t> table(recording_.table_words());
+    Fill(table, first_, {out, in, 1, 3, 1});
+    Fill(table, publish_, {0, out, 1, 1, 0});
+    Fill(table, slow_, {rest, rest, 64, 1, 0, kTurns});
+    const std::vector<Access> writes = {{out, 4, true}, {rest, 256, true}};
+    TestDevice().queue().Replay(recording_, table, writes);
+  }
+
+ private:
+  static void Fill(std::vector<uint64_t>& table, size_t first, const std::vector<uint64_t>& words) {
+    std::copy(words.begin(), words.end(), table.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+  Recording recording_;
+  const Pipeline* pipeline_;
+  size_t first_, publish_, slow_;
+};
+
+uint32_t FetchOne(Address address) { return Fetch(address, 1)[0]; }
+
+TEST(Recording, APublishedResultIsThereBeforeTheRecordingEnds) {
+  Queue& q = TestDevice().queue();
+  PublishingRecording r;
+  TestBlock in(256), out(256), rest(256);
+  Send(in, {7});
+  r.Replay(out, in, rest);
+  uint32_t value = 0;
+  const Ticket ticket = q.Download(&value, out, 4), end = q.Record();
+  EXPECT_LT(ticket, end);
+  q.Wait(ticket);
+  EXPECT_EQ(value, 22u);
+  EXPECT_FALSE(q.Completed() >= end) << "the slow launch was over before the host had the result";
+  q.Wait(end);
+}
+
+TEST(Recording, APublishedResultIsForgottenWhenItsMemoryIsWritten) {
+  Queue& q = TestDevice().queue();
+  PublishingRecording r, other;
+  TestBlock in(256), out(256), rest(256), numbers(256);
+  Send(in, {7});
+  Send(numbers, {100});
+  const std::vector<std::pair<std::function<void()>, uint32_t>> writes = {
+      {[&] { Send(out, {5}); }, 5},
+      {[&] { q.Copy(out, numbers, 4); }, 100},
+      {[&] { q.Fill(out, 9, 4); }, 9},
+      {[&] { Affine(q, out, numbers, 1, 1, 1); }, 101},
+  };
+  for (size_t i = 0; i < writes.size(); ++i) {
+    r.Replay(out, in, rest);
+    writes[i].first();
+    EXPECT_EQ(FetchOne(out), writes[i].second) << i;
+  }
+  r.Replay(out, in, rest);
+  Send(in, {8});
+  r.Replay(out, in, rest);  // the same memory again
+  EXPECT_EQ(FetchOne(out), 25u);
+  r.Replay(out, in, rest);
+  other.Replay(rest, numbers, out);  // other memory of its own, but `out` among its writes
+  EXPECT_EQ(FetchOne(rest), 301u);
+  const uint64_t early = q.counters().early_downloads;
+  EXPECT_EQ(FetchOne(out), 25u);
+  EXPECT_EQ(q.counters().early_downloads, early);
+}
+
+TEST(Recording, PublishedResultsAreReadLateAndInAnyOrder) {
+  Queue& q = TestDevice().queue();
+  Recording r(TestDevice());
+  const size_t first = AddAffine(r, 1, 0), publish = r.Launch({AffinePipeline(), 5, 1, {{1, 0, 4, false}}, "publish"});
+  r.Publish(publish + 1, publish, 4);
+  const size_t last = AddAffine(r, 2, 1);
+  constexpr uint32_t kRuns = 1500;  // more than there are places
+  TestBlock in(kBytes), out(kBytes * 4), end(kBytes);
+  std::vector<uint32_t> got(kRuns);
+  for (uint32_t i = 0; i < kRuns; ++i) {
+    const Address to = out + (i % 4) * kBytes;
+    Send(in, {i});
+    std::vector<uint64_t> table(r.table_words());
+    SetWords(table, first, to, in);
+    SetWords(table, publish, 0, to, 1, 0);
+    table[publish + 2] = 1;
+    SetWords(table, last, end, to);
+    const std::vector<Access> writes = {{to, kBytes, true}, {end, kBytes, true}};
+    q.Replay(r, table, writes);
+    if (i % 4 == 3) {
+      for (uint32_t back = 0; back < 4; ++back) q.Download(&got[i - back], out + ((i - back) % 4) * kBytes, 4);
+    }
+  }
+  q.Synchronize();
+  for (uint32_t i = 0; i < kRuns; ++i) ASSERT_EQ(got[i], i * 3 + 1) << i;
 }
 
 }  // namespace
