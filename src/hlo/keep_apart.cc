@@ -11,6 +11,10 @@
 #include "xla/hlo/ir/hlo_instructions.h"
 #include "xla/hlo/ir/hlo_module.h"
 #include "xla/primitive_util.h"
+#include "xla/service/hlo_creation_utils.h"
+#include "xla/shape_util.h"
+#include "xla/window_util.h"
+#include "xla/xla_data.pb.h"
 
 namespace tfvk::hlo {
 namespace {
@@ -78,6 +82,50 @@ void HideResult(HloInstruction* instruction) {
   for (HloInstruction* user : users) ThrowIfError(instruction->ReplaceUseWith(user, barrier), "XLA passes");
 }
 
+// Convolutions of one feature a group whose windows each cover their dimension: the simplifier makes a product and a reduction of them.
+bool BecomesProduct(const HloInstruction* convolution) {
+  if (convolution->opcode() != HloOpcode::kConvolution) return false;
+  const xla::ConvolutionDimensionNumbers& numbers = convolution->convolution_dimension_numbers();
+  const xla::Shape &filter = convolution->operand(1)->shape(), &result = convolution->shape();
+  const int64_t groups = convolution->feature_group_count();
+  if (filter.dimensions(numbers.kernel_input_feature_dimension()) != 1 || filter.dimensions(numbers.kernel_output_feature_dimension()) != groups ||
+      result.dimensions(numbers.output_feature_dimension()) != groups) {
+    return false;
+  }
+  bool sums = false;
+  for (int i = 0; i < numbers.kernel_spatial_dimensions_size(); ++i) {
+    if (filter.dimensions(numbers.kernel_spatial_dimensions(i)) == 1) continue;
+    if (result.dimensions(numbers.output_spatial_dimensions(i)) != 1) return false;
+    sums = true;
+  }
+  const xla::Window& window = convolution->window();
+  return sums && !xla::window_util::HasStride(window) && !xla::window_util::HasPadding(window) && !xla::window_util::HasDilation(window);
+}
+
+// That product knows of no reversed windows, and rounds each term to the result's type. Reversed filters and fp32 terms say the same.
+void PrepareForProduct(HloInstruction* convolution) {
+  const xla::PrimitiveType type = convolution->shape().element_type();
+  const bool narrow = type == xla::F16 || type == xla::BF16;
+  xla::Window window = convolution->window();
+  std::vector<int64_t> reversed;
+  for (int i = 0; i < window.dimensions_size(); ++i) {
+    if (window.dimensions(i).window_reversal()) reversed.push_back(convolution->convolution_dimension_numbers().kernel_spatial_dimensions(i));
+    window.mutable_dimensions(i)->set_window_reversal(false);
+  }
+  HloInstruction *input = convolution->mutable_operand(0), *filter = convolution->mutable_operand(1);
+  if (!reversed.empty()) filter = filter->parent()->AddInstruction(HloInstruction::CreateReverse(filter->shape(), filter, reversed));
+  if (narrow) {
+    input = xla::MakeConvertToHlo(input, xla::F32);
+    filter = xla::MakeConvertToHlo(filter, xla::F32);
+  }
+  const xla::Shape shape = xla::ShapeUtil::ChangeElementType(convolution->shape(), narrow ? xla::F32 : type);
+  HloInstruction* result = convolution->AddInstruction(convolution->CloneWithNewOperands(shape, {input, filter}));
+  result->set_window(window);
+  if (narrow) result = xla::MakeConvertToHlo(result, type);
+  ThrowIfError(convolution->ReplaceAllUsesWith(result), "XLA passes");
+  ThrowIfError(convolution->parent()->RemoveInstruction(convolution), "XLA passes");
+}
+
 }  // namespace
 
 void KeepApart(xla::HloModule& module) {
@@ -86,6 +134,7 @@ void KeepApart(xla::HloModule& module) {
     KeepApart(computation, ChangesElementSize);
     for (HloInstruction* instruction : computation->MakeInstructionPostOrder()) {
       if (IsTakenForPositive(instruction)) HideResult(instruction);
+      if (BecomesProduct(instruction)) PrepareForProduct(instruction);
     }
   }
 }
