@@ -3,7 +3,8 @@
 
 usage: check_step_modules.py [--tfvk-hlo PROGRAM] [--jobs N] [--limit SECONDS] [--rounding N] FOLDER...
 The folders are those of TFVK_DUMP=FOLDER. Inputs are random; where training has only numbers of one kind, so have the inputs: counters and labels are not
-negative, nor is what an optimizer or a normalisation takes the root of. Prints a line a module and exits with 1 if one disagrees or does not end in time.
+negative, nor are single numbers (rates, the scale of the loss) and what an optimizer or a normalisation takes the root of. Prints a line a module and exits
+with 1 if one disagrees or does not end in time.
 """
 
 import argparse
@@ -16,47 +17,94 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = (\w+)\[([\d,]*)\]\S* ([\w\-]+)\(([^)]*)\)")
+COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) (?:\(.*\) -> .* )?\{$")
+TYPE = r"(?:\w+\[[\d,]*\]\S*|\((?:[^()]|\([^()]*\))*\))"
+INSTRUCTION = re.compile(rf"^\s*(?:ROOT )?%?([\w.\-]+) = ({TYPE}) ([\w\-]+)\(((?:[^()]|\([^()]*\))*)\)(.*)")
+CALLED = re.compile(r"(?:true_computation|false_computation|to_apply|body|branch_computations)=(\{[^}]*\}|[^,\s]+)")
 PASSED_ON = {"add", "convert", "reshape", "broadcast", "bitcast", "copy", "maximum"}  # each of whose operands is positive where the result has to be
 
 
-def entry(text):
-    """The entry computation's instructions: name -> (dtype, dims, opcode, operands as text)."""
-    body = text[text.index("\nENTRY ") :]
-    return {m[1]: m.groups()[1:] for m in map(INSTRUCTION.match, body.splitlines()) if m}
+class Instruction:
+    """One line of a module's text."""
+
+    def __init__(self, type_, opcode, operands, attributes):
+        self.opcode, self.operands, self.attributes = opcode, operands, attributes
+        self.dtype, _, self.dims = type_.partition("[")
+        self.dims = self.dims.partition("]")[0]
+
+    def number(self):
+        return int(self.operands)
 
 
 def names(operands):
     return re.findall(r"%?([A-Za-z_][\w.\-]*)(?:,|$)", operands.replace(" ", ""))
 
 
-def under_roots(instructions):
-    """Numbers of the parameters that a root is taken of, themselves or as a term of a sum."""
-    todo = [n for _, _, opcode, operands in instructions.values() if opcode in ("sqrt", "rsqrt") for n in names(operands)]
+def computations(text):
+    """(computation -> name -> instruction, the entry's name)"""
+    found, entry, current = {}, None, None
+    for line in text.splitlines():
+        if head := COMPUTATION.match(line):
+            current = found[head[2]] = {}
+            entry = head[2] if head[1] else entry
+        elif current is not None and (m := INSTRUCTION.match(line)):
+            current[m[1]] = Instruction(*m.groups()[1:])
+    return found, entry
+
+
+def callers(found):
+    """called computation -> [(the caller's computation, what it hands over as each parameter)]"""
+    result = {}
+    for name, instructions in found.items():
+        for instruction in instructions.values():
+            if instruction.opcode not in ("conditional", "call", "while"):
+                continue
+            called = [c.strip("%") for m in CALLED.finditer(instruction.attributes) for c in re.split(r"[{},\s]+", m[1]) if c]
+            operands = names(instruction.operands)
+            for i, computation in enumerate(called):
+                handed = [operands[1 + i]] if instruction.opcode == "conditional" else operands
+                result.setdefault(computation, []).append((name, handed))
+    return result
+
+
+def under_roots(text):
+    """Numbers of the parameters that a root is taken of, themselves or as a term of a sum, in the entry or in what it calls."""
+    found, entry = computations(text)
+    called = callers(found)
+    # (computation, value, which element of a tuple)
+    todo = [(c, n, None) for c, body in found.items() for i in body.values() if i.opcode in ("sqrt", "rsqrt") for n in names(i.operands)]
     seen, numbers = set(), set()
     while todo:
-        name = todo.pop()
-        if name in seen or name not in instructions:
+        at = todo.pop()
+        computation, name, element = at
+        if at in seen or name not in found[computation]:
             continue
-        seen.add(name)
-        _, _, opcode, operands = instructions[name]
-        if opcode == "parameter":
-            numbers.add(int(operands))
-        elif opcode in PASSED_ON:
-            todo += names(operands)
+        seen.add(at)
+        instruction = found[computation][name]
+        operands = names(instruction.operands)
+        if instruction.opcode == "parameter" and computation == entry:
+            numbers.add(instruction.number())
+        elif instruction.opcode == "parameter":
+            todo += [(caller, handed[instruction.number()], element) for caller, handed in called.get(computation, [])]
+        elif instruction.opcode == "get-tuple-element":
+            todo.append((computation, operands[0], int(re.search(r"index=(\d+)", instruction.attributes)[1])))
+        elif instruction.opcode == "tuple" and element is not None:
+            todo.append((computation, operands[element], None))
+        elif instruction.opcode in PASSED_ON:
+            todo += [(computation, operand, element) for operand in operands]
     return numbers
 
 
 def directives(text):
     """The comment lines by which tfvk-hlo draws the inputs."""
-    instructions = entry(text)
-    roots = under_roots(instructions)
+    found, entry = computations(text)
+    roots = under_roots(text)
     lines = []
-    for dtype, dims, opcode, operands in instructions.values():
-        if opcode != "parameter":
+    for instruction in found[entry].values():
+        if instruction.opcode != "parameter":
             continue
-        number = int(operands)
-        if number in roots:
+        number, dtype, dims = instruction.number(), instruction.dtype, instruction.dims
+        if number in roots or (dtype in ("f32", "f64") and not dims):  # scalars are rates, scales and sums of losses
             lines.append(f"// input {number}: positive")
         elif dtype in ("u32", "u64"):
             lines.append(f"// input {number}: bits")  # seeds and random states

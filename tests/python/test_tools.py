@@ -111,6 +111,45 @@ ENTRY %main {
 """
 
 
+# As with the scale of a mixed_float16 loss: the optimizer's update is a branch, taken where the gradients are finite.
+SCALED_STEP = """HloModule a_scaled_step
+
+%update.1 (arg_tuple.1: (f32[4], f32[], /*index=2*/f32[4])) -> (f32[4]) {
+  %arg_tuple.1 = (f32[4]{0}, f32[], /*index=2*/f32[4]{0}) parameter(0)
+  %g = f32[4]{0} get-tuple-element((f32[4]{0}, f32[], /*index=2*/f32[4]{0}) %arg_tuple.1), index=0
+  %v.1 = f32[4]{0} get-tuple-element((f32[4]{0}, f32[], /*index=2*/f32[4]{0}) %arg_tuple.1), index=2
+  %square = f32[4]{0} multiply(%g, %g)
+  %next = f32[4]{0} add(%v.1, %square)
+  %root = f32[4]{0} sqrt(%next)
+  ROOT %t.1 = (f32[4]{0}) tuple(%root)
+}
+
+%keep.1 (arg_tuple.2: (f32[4], f32[], f32[4])) -> (f32[4]) {
+  %arg_tuple.2 = (f32[4]{0}, f32[], f32[4]{0}) parameter(0)
+  %g.2 = f32[4]{0} get-tuple-element(%arg_tuple.2), index=0
+  ROOT %t.2 = (f32[4]{0}) tuple(%g.2)
+}
+
+ENTRY %main {
+  %gradient = f32[4]{0} parameter(0)
+  %scale = f32[] parameter(1)
+  %v = f32[4]{0} parameter(2)
+  %bias = f32[4]{0} parameter(3)
+  %finite = pred[] parameter(4)
+  %handed = (f32[4]{0}, f32[], /*index=2*/f32[4]{0}) tuple(%gradient, %scale, /*index=2*/%v)
+  ROOT %r = (f32[4]{0}) conditional(%finite, %handed, %handed), HOW
+}
+"""
+
+
+@pytest.mark.parametrize("how", ("true_computation=%update.1, false_computation=%keep.1", "branch_computations={%keep.1, %update.1}"))
+def test_inputs_of_a_step_suit_its_branches(monkeypatch, how):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import check_step_modules as tool
+
+    assert tool.directives(SCALED_STEP.replace("HOW", how)) == ["// input 1: positive", "// input 2: positive"]
+
+
 def test_inputs_of_a_step_suit_it(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(TOOLS))
     import check_step_modules as tool
