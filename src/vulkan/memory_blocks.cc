@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vulkan/long_wait.h"
+
 namespace tfvk::vulkan {
 namespace {
 
@@ -62,7 +64,10 @@ void MemoryBlocks::BindAndWait(VkBuffer buffer, const std::vector<VkSparseMemory
     std::lock_guard lock(*sparse_.mutex);
     bound = f_.QueueBindSparse(sparse_.queue, 1, &info, fence);
   }
-  VkResult waited = bound == VK_SUCCESS ? f_.WaitForFences(device_, 1, &fence, VK_TRUE, UINT64_MAX) : VK_SUCCESS;
+  VkResult waited = bound;
+  for (LongWait wait; bound == VK_SUCCESS && (waited = f_.WaitForFences(device_, 1, &fence, VK_TRUE, LongWait::kTurn.count())) == VK_TIMEOUT;) {
+    wait.Turn([&] { return fmt::format("{} has not bound {} pieces of memory to a buffer.", snapshot_.name, binds.size()); });
+  }
   f_.DestroyFence(device_, fence, nullptr);
   Check(bound, "vkQueueBindSparse");
   Check(waited, "vkWaitForFences");

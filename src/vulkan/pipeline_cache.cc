@@ -59,6 +59,9 @@ struct PipelineCache::State {
   VkPipeline Create(const Pipeline::State& pipeline, std::string* failure) const;
   void Work();
   void StartThreads();
+  // With the lock: of a thread that builds a pipeline, as its stage says from now on, and of what builds have lasted.
+  void Begin(Pipeline::State& pipeline);
+  void TellOfLongBuilds();
   void Save();
   std::vector<uint8_t> MergedWith(const std::vector<uint8_t>& others) const;
   VkPipelineCache CreateCache(const std::vector<uint8_t>& binaries) const;
@@ -72,8 +75,9 @@ struct PipelineCache::State {
   std::unordered_multimap<uint64_t, std::unique_ptr<Pipeline>> pipelines;
   std::deque<Pipeline::State*> waiting;  // some may have been taken by a thread that needs them
   std::vector<std::thread> threads;
+  std::set<Pipeline::State*> building;
   unsigned idle_threads = 0;
-  bool stopping = false, unsaved = false, saving = false;
+  bool stopping = false, unsaved = false, saving = false, looking = false;
   Clock::time_point last_build;
   PipelineCounters counters;
 };
@@ -86,12 +90,15 @@ void Pipeline::Wait() const {
   if (s.stage.load(std::memory_order_acquire) == Stage::kReady) return;
   std::unique_lock lock(s.cache->mutex);
   if (s.stage == Stage::kQueued) {  // no thread has come to it: this one builds it
-    s.stage = Stage::kBuilding;
+    s.cache->Begin(s);
     lock.unlock();
+    s.cache->work_ready.notify_one();
     s.cache->Build(s);
     lock.lock();
   }
-  s.cache->pipeline_ready.wait(lock, [&] { return s.stage == Stage::kReady || s.stage == Stage::kFailed; });
+  while (!s.cache->pipeline_ready.wait_for(lock, LongWait::kTurn, [&] { return s.stage == Stage::kReady || s.stage == Stage::kFailed; })) {
+    s.cache->TellOfLongBuilds();
+  }
   if (s.stage == Stage::kFailed) throw Error(ErrorCode::kInternal, s.failure);
 }
 
@@ -175,6 +182,7 @@ void PipelineCache::State::Build(Pipeline::State& p) {
   VkPipeline pipeline = Create(p, &failure);
   {
     std::lock_guard lock(mutex);
+    building.erase(&p);
     p.pipeline = pipeline;
     p.failure = std::move(failure);
     p.stage.store(pipeline ? Stage::kReady : Stage::kFailed, std::memory_order_release);
@@ -185,6 +193,19 @@ void PipelineCache::State::Build(Pipeline::State& p) {
     if (unsaved) StartThreads();  // one must be there to save
   }
   pipeline_ready.notify_all();
+}
+
+void PipelineCache::State::Begin(Pipeline::State& p) {
+  p.stage = Stage::kBuilding;
+  p.build = LongWait();
+  building.insert(&p);
+}
+
+void PipelineCache::State::TellOfLongBuilds() {
+  for (Pipeline::State* p : building) {
+    p->build.Turn(
+        [&] { return fmt::format("the driver of {} has not built the kernel \"{}\" ({} words of SPIR-V).", d.snapshot.name, p->name, p->spirv.size()); });
+  }
 }
 
 void PipelineCache::State::StartThreads() {
@@ -198,7 +219,7 @@ void PipelineCache::State::Work() {
       Pipeline::State* p = waiting.front();
       waiting.pop_front();
       if (p->stage != Stage::kQueued) continue;
-      p->stage = Stage::kBuilding;
+      Begin(*p);
       lock.unlock();
       Build(*p);
       lock.lock();
@@ -216,10 +237,17 @@ void PipelineCache::State::Work() {
     }
     ++idle_threads;
     auto awake = [&] { return stopping || !waiting.empty(); };
+    // One thread looks at what the others build: who waits for a pipeline may be building it, and cannot tell.
+    auto look = [&] { return !looking && !building.empty(); };
     if (saver) {
       work_ready.wait_until(lock, last_build + kSaveDelay, awake);
+    } else if (look()) {
+      looking = true;
+      if (!work_ready.wait_for(lock, LongWait::kTurn, awake)) TellOfLongBuilds();
+      looking = false;
+      work_ready.notify_one();  // another may look, should this one build now
     } else {
-      work_ready.wait(lock, awake);
+      work_ready.wait(lock, [&] { return awake() || look(); });
     }
     --idle_threads;
   }

@@ -14,7 +14,8 @@ class Device;
 // A compute pipeline, perhaps still being built. Owned by its PipelineCache for the device's life.
 class Pipeline {
  public:
-  // Blocks until it is built. Throws Error(kInternal) with the driver's result and the kernel's name when the driver refused the module.
+  // Blocks until it is built, and tells when that lasts (long_wait.h). Throws Error(kInternal) with the driver's result and the kernel's name when the driver
+  // refused the module.
   void Wait() const;
 
   struct State;  // for the files of this room

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "vulkan/functions.h"
+#include "vulkan/long_wait.h"
 #include "vulkan/pipeline_cache.h"
 
 namespace tfvk::vulkan {
@@ -20,6 +21,7 @@ struct Pipeline::State {
   VkPipeline pipeline = VK_NULL_HANDLE;  // valid once stage is kReady
   std::string failure;                   // once stage is kFailed
   std::atomic<Stage> stage{Stage::kQueued};
+  LongWait build;  // since the driver got it; under the cache's lock
 };
 
 }  // namespace tfvk::vulkan

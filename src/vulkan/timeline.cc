@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vulkan/long_wait.h"
+
 namespace tfvk::vulkan {
 
 Timeline::Timeline(Device::Internals& device) : d_(device) {
@@ -49,9 +51,19 @@ void Timeline::Wait(Ticket ticket) {
   info.semaphoreCount = 1;
   info.pSemaphores = &semaphore_;
   info.pValues = &ticket;
-  VkResult result = d_.f.WaitSemaphores(d_.device, &info, UINT64_MAX);
+  VkResult result;
+  for (LongWait wait; (result = d_.f.WaitSemaphores(d_.device, &info, LongWait::kTurn.count())) == VK_TIMEOUT;) {
+    wait.Turn([&] { return Account(ticket); });
+    ThrowIfLost();
+  }
   if (result != VK_SUCCESS) Lose(result, "vkWaitSemaphores");
   Raise(ticket);
+}
+
+std::string Timeline::Account(Ticket wanted) {
+  const Ticket all = submitted(), done = Completed();
+  return fmt::format("{} has not finished submission {}{}; {} of {} submissions are done, as the driver says.", d_.snapshot.name, wanted,
+                     wanted > all ? ", which it was never given" : "", done, all);
 }
 
 void Timeline::ThrowIfLost() const {

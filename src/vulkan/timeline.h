@@ -19,7 +19,7 @@ class Timeline {
   void SetSubmitted(Ticket ticket) { submitted_.store(ticket, std::memory_order_release); }
   // The last submission that is done; asks the driver unless all are. Everything, when the device is lost.
   Ticket Completed();
-  // Blocks until a submission is done. Throws Error(kUnavailable) when the device is lost.
+  // Blocks until a submission is done, and tells when that lasts (long_wait.h). Throws Error(kUnavailable) when the device is lost.
   void Wait(Ticket ticket);
 
   bool lost() const { return lost_.load(std::memory_order_acquire); }
@@ -29,6 +29,7 @@ class Timeline {
 
  private:
   void Raise(Ticket completed);
+  std::string Account(Ticket wanted);  // what a wait that lasts is told with
 
   Device::Internals& d_;
   VkSemaphore semaphore_ = VK_NULL_HANDLE;

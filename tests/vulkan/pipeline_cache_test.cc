@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "vulkan/device_fixture.h"
+#include "vulkan/device_internals.h"
+#include "vulkan/long_wait.h"
 #include "vulkan/pipeline_file.h"
 #include "vulkan/pipeline_fixture.h"
 
@@ -58,6 +62,68 @@ TEST(PipelineCache, BuiltKernelsRun) {
     q.Launch(launch);
     EXPECT_EQ(Fetch(y, 1)[0], number);
   }
+}
+
+// A driver whose builds last, in played time, until they are let go.
+struct SlowDriver {
+  SlowDriver() : functions(TestDevice().internals().f), real(functions.CreateComputePipelines) {
+    functions.CreateComputePipelines = Create;
+    LongWait::now = [] { return LongWait::Clock::time_point(std::chrono::seconds(seconds)); };
+    seconds = begun = let_go = 0;
+  }
+  ~SlowDriver() {
+    functions.CreateComputePipelines = real;
+    LongWait::now = LongWait::Clock::now;
+  }
+  static VkResult VKAPI_CALL Create(VkDevice, VkPipelineCache, uint32_t, const VkComputePipelineCreateInfo*, const VkAllocationCallbacks*, VkPipeline*) {
+    for (const int number = ++begun; number > let_go;) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return VK_ERROR_UNKNOWN;
+  }
+  static void Await(int count) {
+    while (begun < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // What is told when a hundred seconds seem to have passed; then all builds end.
+  static std::string Told() {
+    testing::internal::CaptureStderr();
+    seconds = 100;
+    std::this_thread::sleep_for(LongWait::kTurn * 5 / 2);
+    let_go = 1000;
+    return testing::internal::GetCapturedStderr();
+  }
+
+  DeviceFunctions& functions;
+  const PFN_vkCreateComputePipelines real;
+  static inline std::atomic<int> seconds, begun, let_go;
+};
+
+TEST(PipelineCache, TellsOfABuildThatLasts) {
+  SlowDriver driver;
+  PipelineCache cache(TestDevice(), "");
+  const Pipeline& pipeline = cache.Get(NumberedKernel(70), 0, "endless");
+  std::thread waiting([&] { EXPECT_THROW(pipeline.Wait(), Error); });
+  driver.Await(1);
+  const std::string told = driver.Told();
+  waiting.join();
+  EXPECT_EQ(told.find("tensorflow-vulkan: 100 s of waiting: the driver of " + TestDevice().snapshot().name + " has not built the kernel \"endless\" ("), 0u)
+      << told;
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1);
+}
+
+TEST(PipelineCache, TellsOfABuildByTheThreadThatWaits) {
+  SlowDriver driver;
+  PipelineCache cache(TestDevice(), "");
+  const int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
+  for (int i = 0; i < threads; ++i) {  // keeps the cache's threads busy
+    cache.Get(NumberedKernel(80 + i), 0, "other");
+    driver.Await(i + 1);
+  }
+  const Pipeline& pipeline = cache.Get(NumberedKernel(79), 0, "own");
+  std::thread waiting([&] { EXPECT_THROW(pipeline.Wait(), Error); });
+  driver.Await(threads + 1);
+  driver.let_go = 1;  // one of them has nothing to do then
+  const std::string told = driver.Told();
+  waiting.join();
+  EXPECT_NE(told.find(" has not built the kernel \"own\" ("), std::string::npos) << told;
 }
 
 TEST(PipelineCache, SurvivesTheProcess) {

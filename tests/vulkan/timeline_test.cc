@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "vulkan/device_fixture.h"
+#include "vulkan/long_wait.h"
 
 namespace tfvk::vulkan {
 namespace {
@@ -15,6 +16,8 @@ struct Played {
   VkResult counter_result = VK_SUCCESS, wait_result = VK_SUCCESS;
   uint64_t waited_for = 0;
   int questions = 0, waits = 0, semaphores = 0;
+  int vain_waits = 0;  // that end without their semaphore before one does what wait_result says
+  LongWait::Clock::time_point now;
 };
 Played played;
 
@@ -30,9 +33,14 @@ VkResult VKAPI_CALL GetSemaphoreCounterValue(VkDevice, VkSemaphore, uint64_t* va
   *value = played.counter;
   return played.counter_result;
 }
-VkResult VKAPI_CALL WaitSemaphores(VkDevice, const VkSemaphoreWaitInfo* info, uint64_t) {
+VkResult VKAPI_CALL WaitSemaphores(VkDevice, const VkSemaphoreWaitInfo* info, uint64_t nanoseconds) {
   ++played.waits;
   played.waited_for = info->pValues[0];
+  if (played.vain_waits > 0) {
+    --played.vain_waits;
+    played.now += std::chrono::nanoseconds(nanoseconds);
+    return VK_TIMEOUT;
+  }
   return played.wait_result;
 }
 
@@ -45,7 +53,9 @@ class TimelineOfAPlayedDriver : public testing::Test {
     device_.f.GetSemaphoreCounterValue = GetSemaphoreCounterValue;
     device_.f.WaitSemaphores = WaitSemaphores;
     timeline_.emplace(device_);
+    LongWait::now = [] { return played.now; };
   }
+  ~TimelineOfAPlayedDriver() override { LongWait::now = LongWait::Clock::now; }
   // The message of the Error(kUnavailable) that this throws.
   template <class Action>
   static std::string ProblemOf(Action action) {
@@ -91,6 +101,36 @@ TEST_F(TimelineOfAPlayedDriver, WaitsOnce) {
   EXPECT_EQ(played.waits, 1);
   played.counter = 4;
   EXPECT_EQ(t.Completed(), 4u);
+}
+
+TEST_F(TimelineOfAPlayedDriver, AsksAgainAndTellsOfAWaitThatLasts) {
+  Timeline& t = *timeline_;
+  t.SetSubmitted(9);
+  played.counter = 6;
+  const auto told = [&](int seconds, Ticket ticket) {
+    played.vain_waits = seconds;
+    testing::internal::CaptureStderr();
+    t.Wait(ticket);
+    EXPECT_EQ(played.vain_waits, 0);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(told(59, 7), "");
+  EXPECT_EQ(played.waits, 60);
+  const std::string what = device_.snapshot.name + " has not finished submission 8; 7 of 9 submissions are done, as the driver says.\n";
+  EXPECT_EQ(told(250, 8),
+            "tensorflow-vulkan: 60 s of waiting: " + what + "tensorflow-vulkan: 120 s of waiting: " + what + "tensorflow-vulkan: 240 s of waiting: " + what);
+  EXPECT_NE(told(60, 10).find("submission 10, which it was never given; 8 of 9"), std::string::npos);
+}
+
+TEST_F(TimelineOfAPlayedDriver, NoticesALossWhileItWaits) {
+  timeline_->SetSubmitted(2);
+  played.vain_waits = 1000;
+  played.counter_result = VK_ERROR_DEVICE_LOST;
+  testing::internal::CaptureStderr();
+  const std::string problem = ProblemOf([&] { timeline_->Wait(2); });
+  testing::internal::GetCapturedStderr();
+  EXPECT_NE(problem.find("vkGetSemaphoreCounterValue gave VK_ERROR_DEVICE_LOST"), std::string::npos) << problem;
+  EXPECT_EQ(played.waits, 60);
 }
 
 TEST_F(TimelineOfAPlayedDriver, BelievesNoCounterBeyondWhatWasSubmitted) {
