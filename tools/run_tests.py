@@ -231,12 +231,13 @@ def hot_kernels(run: Run) -> list[Result]:
     return side_by_side(check, targets)
 
 
-def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int) -> list[Result]:
+def pytest(run: Run, part: str, interpreter: Path, files: list[Path], limit: int, variables: dict[str, str] | None = None) -> list[Result]:
     """Each file in a process of its own, so that a crash costs the results of one file only; together they may take `limit` seconds. The long ones begin
     first, lest one be left at the end with the other cores idle."""
     files = sorted(files, key=lambda file: (LONGEST.index(file.name) if file.name in LONGEST else len(LONGEST), file.name))
     environment = {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1"), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
     environment["TFVK_HLO"] = str(run.build.resolve() / "tfvk-hlo")  # for the tests of the benchmark
+    environment |= variables or {}
     end = time.monotonic() + limit
 
     def check(file: Path) -> list[Result]:
@@ -261,12 +262,12 @@ def python(run: Run) -> list[Result]:
 
 def reference(run: Run) -> list[Result]:
     """The Python tests on the reference back end: XLA's evaluator in the place of the compiler and of Vulkan. What tests the device alone is left to it: the walks
-    of Keras' registries, finite differences, bad calls, large tensors; and what concerns no plugin."""
+    of Keras' registries, finite differences, bad calls, large tensors, and ops in other types than their first; and what concerns no plugin."""
     of_no_plugin = ("test_benchmarks.py", "test_cli.py", "test_driver_statistics.py", "test_memory_traffic.py", "test_tools.py")
     left_out = (*of_no_plugin, "test_bad_calls.py", "test_gradients.py", "test_large_tensors.py")
     files = [file for file in sorted((ROOT / "tests/python").glob("test_*.py")) if file.name not in left_out and not file.name.startswith("test_keras_")]
     interpreter = environment_with_plugin(run.build / "reference-env", run.build / "libtfvk_reference.so")
-    return pytest(run, "reference", interpreter, files, limit=2400)
+    return pytest(run, "reference", interpreter, files, limit=2400, variables={"TFVK_TEST_ONE_TYPE": "1"})
 
 
 def environment_with_plugin(folder: Path, plugin: Path) -> Path:

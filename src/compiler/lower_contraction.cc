@@ -76,6 +76,7 @@ kernels::KernelSequence LowerDot(const LoweringInput& input) {
   spec.rhs = OperandOf(input, dot, 1);
   spec.accumulator = AccumulatorOf(dot);
   spec.precision = PrecisionOf(attr.precision, input.options);
+  spec.plan_rank = input.options.plan_rank;
   spec.results = ResultDTypes(input.fusion);
   spec.epilogue = EpilogueOf(input, {spec.batch, spec.m, spec.n});
   return kernels::MakeGemm(spec, input.limits);
@@ -105,6 +106,7 @@ kernels::KernelSequence LowerConvolution(const LoweringInput& input) {
   spec.batch_groups = attr.batch_groups;
   spec.accumulator = AccumulatorOf(convolution);
   spec.precision = PrecisionOf(attr.precision, input.options);
+  spec.plan_rank = input.options.plan_rank;
   spec.results = ResultDTypes(input.fusion);
   spec.epilogue = EpilogueOf(input, spec.output);
   return kernels::MakeConvolution(spec, input.limits);

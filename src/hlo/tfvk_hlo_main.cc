@@ -58,6 +58,7 @@ struct Options {
   bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, no_narrow = false, tf32 = false, quiet = false,
        time = false;
   std::optional<double> tolerance;
+  size_t plan_rank = 0;
   double benchmark = 0;  // seconds of work before a module is timed as a whole; 0: it is not
 };
 
@@ -202,7 +203,22 @@ class Reference {
   std::vector<std::vector<double>> slacks_;  // the same of each element
 };
 
-// The device's time of each launch of the fastest of five runs, the longest first; launches that overlap count in full.
+// The kernel of each launch by the launch's name; of several launches of one name, the one with a plan.
+std::map<std::string, const kernels::Kernel*> KernelsByLaunch(const program::Program& program, const program::Block& block) {
+  std::map<std::string, const kernels::Kernel*> found;
+  for (const program::Step& step : block) {
+    if (const auto* launch = std::get_if<program::Launch>(&step.action)) {
+      const kernels::Kernel* kernel = &program.kernels[launch->kernel];
+      if (!kernel->plan.empty() || found.count(launch->name) == 0) found[launch->name] = kernel;
+    } else if (const auto* loop = std::get_if<program::While>(&step.action)) {
+      found.merge(KernelsByLaunch(program, loop->body));
+    }
+  }
+  return found;
+}
+
+// The device's time of each launch of the fastest of five runs, the longest first, products and convolutions with their plan and speed; launches that overlap
+// count in full.
 void PrintTimes(vulkan::Device& device, program::Executable& executable, const Bytes& inputs) {
   RunOnDevice(device, executable, inputs, false);  // waits for the driver's compiler
   const TimingLock lock;
@@ -224,7 +240,15 @@ void PrintTimes(vulkan::Device& device, program::Executable& executable, const B
   }
   std::stable_sort(launches.begin(), launches.end(), [](const auto& a, const auto& b) { return a.duration_ns > b.duration_ns; });
   fmt::print("  {} launches, {:.3f} ms in them, {:.3f} ms in all\n", launches.size(), sum, milliseconds);
-  for (const auto& launch : launches) fmt::print("  {:9.4f} ms  {}\n", static_cast<double>(launch.duration_ns) / 1e6, launch.name);
+  const std::map<std::string, const kernels::Kernel*> kernels = KernelsByLaunch(executable.program(), executable.program().steps);
+  for (const auto& launch : launches) {
+    fmt::print("  {:9.4f} ms  {}", static_cast<double>(launch.duration_ns) / 1e6, launch.name);
+    const auto kernel = kernels.find(launch.name);
+    if (kernel != kernels.end() && !kernel->second->plan.empty()) {
+      fmt::print("  {} {:.1f} TFLOP/s", kernel->second->plan, kernel->second->flops / static_cast<double>(std::max<uint64_t>(launch.duration_ns, 1)) / 1e3);
+    }
+    fmt::print("\n");
+  }
 }
 
 bool IsSnapshot(const std::string& device) { return device.size() > 5 && device.compare(device.size() - 5, 5, ".json") == 0; }
@@ -268,7 +292,9 @@ program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& gra
     PrintFusions(narrowed ? *narrowed : graph, options);
   }
   const Timer compile_time;
-  program::Program program = compiler::Compile(graph, limits, {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow});
+  program::Program program = compiler::Compile(graph, limits,
+                                               {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow,
+                                                /*plan_rank=*/options.plan_rank});
   if (options.random == 0 && options.benchmark == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);
@@ -375,6 +401,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_flag("--program", options.print_program, "print the Program");
   app.add_option("--modules", options.modules, "a folder for the kernels' SPIR-V and facts, MODULE.kernelN, numbered as --program numbers them")
       ->check(CLI::ExistingDirectory);
+  app.add_option("--plan-rank", options.plan_rank,
+                 "products and convolutions by the model's second (1), third (2) ... choice of kernels, to see with --time whether its first is the fastest");
   app.add_flag("--time", options.time, "compare nothing; print what each launch takes on the device");
   app.add_option("--benchmark", options.benchmark,
                  "compare nothing; keep the device busy with each module for this many seconds and print a line of JSON with its times, for benchmarks/; "

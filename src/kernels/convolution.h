@@ -21,6 +21,7 @@ struct ConvolutionSpec {
   int64_t feature_groups = 1, batch_groups = 1;
   DType accumulator = DType::kF32;
   GemmPrecision precision = GemmPrecision::kFull;
+  size_t plan_rank = 0;          // as GemmSpec's; depthwise kernels have no plans
   Body input_body, kernel_body;  // when set, the element at an index of the tensor's shape replaces the load (a fused producer)
   std::vector<DType> results;
   Epilogue epilogue;  // at an index of the output from {sum}; null: the sum itself

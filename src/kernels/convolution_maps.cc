@@ -78,6 +78,7 @@ class ConvolutionMaps : public std::enable_shared_from_this<ConvolutionMaps> {
     c.rhs = KernelSide();
     c.accumulator = s_.accumulator;
     c.precision = s_.precision;
+    c.plan_rank = s_.plan_rank;
     c.output = Output();
     if (features_outside_) Exchange(&c);
     return c;

@@ -97,6 +97,7 @@ Contraction ContractionOf(const GemmSpec& spec) {
   c.rhs = SideOf(spec, spec.rhs, spec.n);
   c.accumulator = spec.accumulator;
   c.precision = spec.precision;
+  c.plan_rank = spec.plan_rank;
   c.output = OutputOf(spec);
   return c;
 }

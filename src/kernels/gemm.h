@@ -28,6 +28,7 @@ struct GemmSpec {
   GemmOperand lhs, rhs;
   DType accumulator = DType::kF32;  // f32 for f16, bf16 and f32 operands; f64, s32, u32, s64, u64 for theirs
   GemmPrecision precision = GemmPrecision::kFull;
+  size_t plan_rank = 0;        // 0: the plan that the model of gemm_tiles.h likes best; 1: the next; beyond the last one: the last
   std::vector<DType> results;  // row-major [batch, m, n]
   Epilogue epilogue;           // at {batch, m, n} from {sum}; null: the sum itself
 };

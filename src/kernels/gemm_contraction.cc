@@ -218,6 +218,9 @@ KernelSequence MakeContraction(const Contraction& c, const GemmPlan& plan, const
   return sequence;
 }
 
-KernelSequence MakeContraction(const Contraction& c, const DeviceLimits& limits) { return MakeContraction(c, GemmPlans(c, limits).front(), limits); }
+KernelSequence MakeContraction(const Contraction& c, const DeviceLimits& limits) {
+  const std::vector<GemmPlan> plans = GemmPlans(c, limits);
+  return MakeContraction(c, plans[std::min(c.plan_rank, plans.size() - 1)], limits);
+}
 
 }  // namespace tfvk::kernels

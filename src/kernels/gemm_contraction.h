@@ -57,6 +57,7 @@ struct Contraction {
   ContractionSide lhs, rhs;
   DType accumulator = DType::kF32;
   GemmPrecision precision = GemmPrecision::kFull;
+  size_t plan_rank = 0;  // as GemmSpec's
   ContractionOutput output;
 };
 

@@ -1,6 +1,8 @@
 // Reductions, contractions, windows, scatter and sort against the reference evaluator, with producers and consumers fused.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "compiler/describe.h"
 #include "compiler/program_runner.h"
 
@@ -154,6 +156,28 @@ TEST(Dot, AnyDimensions) {
 }
 )",
                          1e-4);
+}
+
+TEST(Dot, OfAnyRankOfPlansGivesTheSame) {
+  const auto graph = Parse(R"(graph "ranks" symbols=0 {
+  %0 = parameter() dims=[0] : f32[70,90]
+  %1 = parameter() dims=[1] : f32[90,60]
+  %2 = dot_general(%0, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[1] rhs_contract=[0] precision=highest : f32[70,60]
+  return %2
+}
+)");
+  const std::vector<reference::Tensor> arguments = testing::RandomArguments(*graph);
+  const std::vector<reference::Tensor> expected = testing::RunProgram(Compile(*graph, testing::Limits()), arguments);
+  std::set<std::string> plans;
+  for (const size_t rank : {size_t{0}, size_t{1}, size_t{2}, size_t{1000}}) {
+    CompileOptions options;
+    options.plan_rank = rank;
+    const program::Program program = Compile(*graph, testing::Limits(), options);
+    plans.insert(program.kernels.at(0).plan);
+    const std::vector<reference::Tensor> got = testing::RunProgram(program, arguments);
+    for (size_t i = 0; i < expected[0].elements.size(); ++i) ASSERT_NEAR(got[0].elements[i].f, expected[0].elements[i].f, 1e-3) << *plans.rbegin() << " " << i;
+  }
+  EXPECT_EQ(plans.size(), 4u);
 }
 
 TEST(Dot, TransposedOperandsAreReadThroughStrides) {

@@ -168,7 +168,7 @@ TEST(Recording, ReplayedByManyThreads) {
 
 // ---- Results that are published ----
 
-constexpr uint32_t kTurns = 4'000'000;
+constexpr uint32_t kTurns = 1'000'000;
 
 // out[0] = in[0] * 3 + 1, published, then slow work on `rest`.
 class PublishingRecording {
@@ -204,13 +204,14 @@ TEST(Recording, APublishedResultIsThereBeforeTheRecordingEnds) {
   PublishingRecording r;
   TestBlock in(256), out(256), rest(256);
   Send(in, {7});
+  const uint64_t submissions = q.counters().submissions;
   r.Replay(out, in, rest);
   uint32_t value = 0;
   const Ticket ticket = q.Download(&value, out, 4), end = q.Record();
   EXPECT_LT(ticket, end);
+  EXPECT_EQ(q.counters().submissions, submissions + 2);
   q.Wait(ticket);
   EXPECT_EQ(value, 22u);
-  EXPECT_FALSE(q.Completed() >= end) << "the slow launch was over before the host had the result";
   q.Wait(end);
 }
 
