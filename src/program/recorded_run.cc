@@ -23,19 +23,22 @@ struct EarlyOutputs {
   size_t behind = 0;  // the step that writes the last of them
 };
 
-const std::vector<LaunchArgument>& ArgumentsOf(const Step& step) {
-  static const std::vector<LaunchArgument> none;
-  const auto* launch = std::get_if<Launch>(&step.action);
-  return launch != nullptr ? launch->arguments : none;
+std::vector<const BufferSlice*> WrittenBy(const Step& step) {
+  if (auto* copy = std::get_if<Copy>(&step.action)) return {&copy->destination};
+  if (auto* fill = std::get_if<Fill>(&step.action)) return {&fill->destination};
+  std::vector<const BufferSlice*> written;
+  for (const LaunchArgument& a : std::get<Launch>(step.action).arguments) {
+    if (a.kind == LaunchArgument::Kind::kWrite || a.kind == LaunchArgument::Kind::kReadWrite) written.push_back(&a.slice);
+  }
+  return written;
 }
 
 // The outputs that the host can have while at least kFewestLeft steps are to come.
 EarlyOutputs FindEarlyOutputs(const StraightRun& steps, const Program& program) {
   std::map<int, size_t> last_write;
   for (size_t i = 0; i < steps.size(); ++i) {
-    for (const LaunchArgument& a : ArgumentsOf(*steps[i])) {
-      const bool writes = a.kind == LaunchArgument::Kind::kWrite || a.kind == LaunchArgument::Kind::kReadWrite;
-      if (writes && a.slice.kind == BufferSlice::Kind::kOutput) last_write[a.slice.index] = i;
+    for (const BufferSlice* slice : WrittenBy(*steps[i])) {
+      if (slice->kind == BufferSlice::Kind::kOutput) last_write[slice->index] = i;
     }
   }
   EarlyOutputs early;

@@ -178,6 +178,25 @@ TEST(Executable, PublishesSmallOutputsThatAreMadeLongBeforeTheEnd) {
   }
 }
 
+TEST(Executable, PublishesNoOutputThatACopyOrAFillStillWrites) {
+  Program p = ChainProgram(1000, 40, 1);
+  p.outputs.push_back({DType::kF32, {2}, "copied"});
+  p.outputs.push_back({DType::kF32, {2}, "filled"});
+  p.aliases = {-1, -1, -1};
+  p.kernels.push_back(Binary("add 2", 2, [](Value a, Value b) { return a + b; }));
+  p.steps.insert(p.steps.begin(), {LaunchStep(p, 1, {Parameter(0, 2), Parameter(0, 2)}, {Output(1, 2)}, "first"),
+                                   LaunchStep(p, 1, {Parameter(0, 2), Parameter(0, 2)}, {Output(2, 2)}, "second")});
+  p.steps.push_back({Copy{Parameter(0, 1, 400), Output(1, 1, 4)}});
+  p.steps.push_back({Fill{Output(2, 1), 0}});
+  Executable e(TestDevice(), std::move(p));
+  ASSERT_TRUE(e.recorded());
+  Block256 x(1000), y(1000), copied(2), filled(2), temporaries(static_cast<size_t>(e.TemporaryBytes() / 4));
+  x.Set(Iota(1000, 1));
+  e.Run({{x.address()}, {y.address(), copied.address(), filled.address()}, temporaries.address(), {}});
+  EXPECT_EQ(copied.Get(), (std::vector<float>{2, 101}));
+  EXPECT_EQ(filled.Get(), (std::vector<float>{0, 4}));
+}
+
 TEST(Executable, RunsAProgramOfNothing) {
   Program p;
   p.name = "empty";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <thread>
@@ -168,12 +169,11 @@ TEST(Recording, ReplayedByManyThreads) {
 
 // ---- Results that are published ----
 
-constexpr uint32_t kTurns = 1'000'000;
-
-// out[0] = in[0] * 3 + 1, published, then slow work on `rest`.
+// out[0] = in[0] * 3 + 1, published, then work on `rest` that takes `turns` turns.
 class PublishingRecording {
  public:
-  PublishingRecording() : recording_(TestDevice()), pipeline_(&TestDevice().pipelines().Get(SlowAffineKernel(), 0, "slow affine")) {
+  explicit PublishingRecording(uint32_t turns = 1'000'000)
+      : turns_(turns), recording_(TestDevice()), pipeline_(&TestDevice().pipelines().Get(SlowAffineKernel(), 0, "slow affine")) {
     first_ = recording_.Launch({AffinePipeline(), 5, 1, {{1, 0, 4, true}, {0, 0, 4, false}}, "first"});
     publish_ = recording_.Launch({AffinePipeline(), 5, 1, {{1, 0, 4, false}}, "publish"});
     recording_.Publish(publish_ + 1, publish_, 4);
@@ -183,7 +183,7 @@ class PublishingRecording {
     std::vector<uint64_t> table(recording_.table_words());
     Fill(table, first_, {out, in, 1, 3, 1});
     Fill(table, publish_, {0, out, 1, 1, 0});
-    Fill(table, slow_, {rest, rest, 64, 1, 0, kTurns});
+    Fill(table, slow_, {rest, rest, 64, 1, 0, turns_});
     const std::vector<Access> writes = {{out, 4, true}, {rest, 256, true}};
     TestDevice().queue().Replay(recording_, table, writes);
   }
@@ -192,6 +192,7 @@ class PublishingRecording {
   static void Fill(std::vector<uint64_t>& table, size_t first, const std::vector<uint64_t>& words) {
     std::copy(words.begin(), words.end(), table.begin() + static_cast<std::ptrdiff_t>(first));
   }
+  const uint32_t turns_;
   Recording recording_;
   const Pipeline* pipeline_;
   size_t first_, publish_, slow_;
@@ -269,6 +270,30 @@ TEST(Recording, PublishedResultsAreReadLateAndInAnyOrder) {
   }
   q.Synchronize();
   for (uint32_t i = 0; i < kRuns; ++i) ASSERT_EQ(got[i], i * 3 + 1) << i;
+}
+
+TEST(Recording, PublishedResultsOfSeveralThreadsBesideLargeDownloads) {
+  Queue& q = TestDevice().queue();
+  TestBlock large(8 << 20);
+  q.Fill(large, 7, 8 << 20);
+  const auto replay = [&](uint32_t number) {
+    PublishingRecording r(100);
+    TestBlock in(256), out(256), rest(256);
+    for (uint32_t i = 0; i < 100; ++i) {
+      Send(in, {number + i});
+      r.Replay(out, in, rest);
+      uint32_t value = 0;
+      q.Wait(q.Download(&value, out, 4));
+      ASSERT_EQ(value, (number + i) * 3 + 1);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 3; ++t) threads.emplace_back(replay, t * 1000);
+  for (int i = 0; i < 20; ++i) {
+    const std::vector<uint32_t> got = Fetch(large, 2 << 20);
+    ASSERT_TRUE(std::all_of(got.begin(), got.end(), [](uint32_t n) { return n == 7; }));
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
