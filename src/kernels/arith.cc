@@ -42,6 +42,11 @@ Value Sign(Builder& b, Value x) {
   DType dtype = x.dtype();
   Value one = b.Constant(dtype, int64_t{1}), zero = b.Constant(dtype, int64_t{0});
   if (IsUnsigned(dtype)) return b.Select(x == 0, zero, one);
+  if (IsInteger(dtype) && BitSize(dtype) == 64) {
+    // Made of shifts: NVIDIA's compiler refuses a module that selects a 64-bit sign beside a remainder.
+    Value negative = x >> b.Constant(dtype, int64_t{63}), positive = b.Bitcast(b.Bitcast(-x, DType::kU64) >> b.U64(63), dtype);
+    return negative | positive;
+  }
   if (IsInteger(dtype)) return b.Select(x > 0, one, b.Select(x < 0, b.Constant(dtype, int64_t{-1}), zero));
   Value unit = b.Bitcast(FloatBits(b, one) | (FloatBits(b, x) & SignBit(b, dtype)), dtype);
   Value none = (FloatBits(b, x) << b.Constant(WordOf(dtype), int64_t{1})) == 0;

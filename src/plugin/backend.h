@@ -95,6 +95,8 @@ class Device {
   virtual void Fill(void* destination, uint32_t pattern, uint64_t bytes) = 0;
   // The ticket of everything called so far.
   virtual Ticket Record() = 0;
+  // The same, but of a program that only transfers followed up to the results that the host can have before its end.
+  virtual Ticket RecordResults() { return Record(); }
   // Polled every few microseconds: cheap. True also when the device was lost; the next call that gives it work throws kUnavailable.
   virtual bool Done(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;

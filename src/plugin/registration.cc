@@ -22,6 +22,7 @@
 #include "plugin/sparse_ops.h"
 #include "plugin/statistics.h"
 #include "plugin/status.h"
+#include "plugin/sync_device_op.h"
 #include "plugin/transposes.h"
 #include "plugin/variable_ops.h"
 #include "plugin/variable_reference_ops.h"
@@ -98,6 +99,7 @@ absl::Status RegisterKernels() {
   RegisterCheckNumericsOps();
   RegisterNonMaxSuppressionOps();
   RegisterContainerOps(known);
+  RegisterSyncDeviceOp();
   RegisterTensorArrayOps();
   RegisterParallelConcatOps();
   RegisterInplaceOps();

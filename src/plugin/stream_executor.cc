@@ -129,8 +129,10 @@ void BlockHostForEvent(const SP_Device*, SP_Event event, TF_Status* status) {
     if (event->device != nullptr) event->device->Wait(event->ticket.load(std::memory_order_acquire));
   });
 }
+// TensorFlow calls this whenever the host reads a tensor, before the download that is waited for anyway, and at the end of a session's step. Waiting here for
+// all work would keep the host from preparing the next training step while this one computes gradients. SyncDevice has a kernel that waits for everything.
 void Synchronize(const SP_Device* device, TF_Status* status) {
-  Guard(status, [&] { DeviceAt(device).Wait(DeviceAt(device).Record()); });
+  Guard(status, [&] { DeviceAt(device).Wait(DeviceAt(device).RecordResults()); });
 }
 void BlockHostUntilDone(const SP_Device*, SP_Stream stream, TF_Status* status) {
   Guard(status, [&] { stream->device->Wait(stream->Record()); });

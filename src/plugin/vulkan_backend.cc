@@ -114,6 +114,7 @@ class VulkanDevice : public Device {
   void Copy(void* destination, const void* source, uint64_t bytes) override { device_.queue().Copy(AddressOf(destination), AddressOf(source), bytes); }
   void Fill(void* destination, uint32_t pattern, uint64_t bytes) override { device_.queue().Fill(AddressOf(destination), pattern, bytes); }
   Ticket Record() override { return device_.queue().Record(); }
+  Ticket RecordResults() override { return device_.queue().RecordResults(); }
   bool Done(Ticket ticket) override { return device_.queue().Done(ticket); }
   void Wait(Ticket ticket) override { device_.queue().Wait(ticket); }
 

@@ -37,6 +37,7 @@ QueueState::~QueueState() {
   } catch (const Error&) {  // nothing more can be done for a lost device
   }
   for (StagingRing* ring : {&arguments_, &uploads_, &downloads_}) d_.memory->Destroy(ring->block);
+  if (large_uploads_) d_.memory->Destroy(large_uploads_->block);
   d_.memory->Destroy(early_block_);
   if (open_) closed_owned_.push_back(std::move(open_));
   for (auto& buffer : closed_owned_) DestroyCommandBuffer(d_, *buffer);
@@ -172,6 +173,7 @@ void QueueState::Launch(const LaunchInfo& launch) {
   arguments_.allocator.SetTicket(piece.id, CurrentTicket());
   Address arguments = arguments_.block.address + piece.offset;
 
+  results_ = 0;
   VkCommandBuffer commands = Prepare(launch.accesses);
   VkPipeline pipeline = launch.pipeline->state().pipeline;
   if (pipeline != bound_) d_.f.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
@@ -188,6 +190,7 @@ void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table,
   Lock lock(mutex_);
   timeline_.ThrowIfLost();
   recording.sealed = true;
+  results_ = 0;
   if (recording.entries.empty()) return;
   const std::vector<size_t> places = TakePlaces(lock, recording.published.size());
   early_.Forget(writes);
@@ -209,6 +212,7 @@ void QueueState::Replay(Recording::State& recording, Span<const uint64_t> table,
     slot.ticket = CurrentTicket();
     if (slot.timed) recorded_times_.push_back({slot.ticket, slot.timestamps[i]});
     if (i == slot.publishing_part) {
+      results_ = places.empty() ? 0 : slot.ticket;
       for (size_t p = 0; p < places.size(); ++p) {
         early_.Add({table[recording.published[p].source_word], recording.published[p].bytes, places[p], slot.ticket});
       }
@@ -252,6 +256,14 @@ void QueueState::PrepareSlot(Lock& lock, Recording::State& recording, size_t ind
 Ticket QueueState::Record() {
   Lock lock(mutex_);
   return HasWork() ? CurrentTicket() : timeline_.submitted();
+}
+
+Ticket QueueState::RecordResults() {
+  {
+    Lock lock(mutex_);
+    if (results_ != 0) return results_;
+  }
+  return Record();
 }
 
 bool QueueState::Done(Ticket ticket) {
@@ -310,6 +322,7 @@ void Queue::Upload(Address destination, const void* source, uint64_t bytes, bool
 Ticket Queue::Download(void* destination, Address source, uint64_t bytes) { return state_->Download(destination, source, bytes); }
 void Queue::Replay(Recording& recording, Span<const uint64_t> table, Span<const Access> writes) { state_->Replay(recording.state(), table, writes); }
 Ticket Queue::Record() { return state_->Record(); }
+Ticket Queue::RecordResults() { return state_->RecordResults(); }
 bool Queue::Done(Ticket ticket) { return state_->Done(ticket); }
 void Queue::Wait(Ticket ticket) { state_->Wait(ticket); }
 Ticket Queue::Completed() { return state_->Completed(); }

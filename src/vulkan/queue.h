@@ -74,6 +74,8 @@ class Queue {
 
   // The point behind all work so far.
   Ticket Record();
+  // The same, but of a recording that only transfers followed up to its published results: all that the host waits for before it reads them.
+  Ticket RecordResults();
   // Submits what is open if the ticket needs it; then costs a load, or one query of the driver.
   bool Done(Ticket ticket);
   void Wait(Ticket ticket);

@@ -37,6 +37,7 @@ class QueueState {
   void Replay(Recording::State& recording, Span<const uint64_t> table, Span<const Access> writes);
 
   Ticket Record();
+  Ticket RecordResults();
   bool Done(Ticket ticket);
   void Wait(Ticket ticket);
   Ticket Completed() { return timeline_.Completed(); }
@@ -67,7 +68,9 @@ class QueueState {
   // A piece of a ring; may submit, and may let go of the lock while it waits for room.
   RingAllocator::Piece Reserve(Lock& lock, StagingRing& ring, uint64_t bytes, uint64_t alignment);
   void CopyLocked(const BufferRange& destination, const BufferRange& source, uint64_t bytes, Span<const Access> accesses, std::string_view name);
-  void UploadPiece(Lock& lock, Address destination, const uint8_t* source, uint64_t bytes);
+  // Large uploads have room of their own, for a few batches of images: otherwise they wait for the device, since a ring is emptied in the queue's order.
+  StagingRing& UploadRing(uint64_t bytes);
+  void UploadPiece(Lock& lock, StagingRing& ring, Address destination, const uint8_t* source, uint64_t bytes);
   Ticket DownloadPiece(Lock& lock, uint8_t* destination, Address source, uint64_t bytes);
   // A download that waits for the result's own ticket; nullopt when another thread delivers just now.
   std::optional<Ticket> DownloadEarly(const EarlyResults::Result& result, uint8_t* destination, Address source, uint64_t bytes);
@@ -103,8 +106,11 @@ class QueueState {
   std::deque<RecordedTimes> recorded_times_;
 
   StagingRing arguments_, uploads_, downloads_;
+  std::unique_ptr<StagingRing> large_uploads_;  // made when it is first needed
+  bool no_large_uploads_ = false;               // there was no memory for it
   EarlyResults early_;
   MemoryBlock early_block_;  // its places
+  Ticket results_ = 0;       // of what the last replay published; 0 once other work than transfers followed
 
   struct Delivery {
     Ticket ticket;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint64_t kSmall = 64 << 10;  // copied by the host with the queue's lock held: two more turns of the lock would cost more
 constexpr uint64_t kLarge = 1 << 20;   // takes the device longer than a submission takes the host
+constexpr uint64_t kLargePiece = 8 << 20, kLargeUploadRing = 128 << 20;
 
 }  // namespace
 
@@ -29,6 +30,7 @@ void QueueState::Copy(Address destination, Address source, uint64_t bytes, const
   BufferRange to = d_.memory->RangeOf(destination, bytes, "Copy"), from = d_.memory->RangeOf(source, bytes, "Copy");
   Lock lock(mutex_);
   ++counters_.copies;
+  results_ = 0;
   CopyLocked(to, from, bytes, {Access{source, bytes, false}, Access{destination, bytes, true}}, name);
 }
 
@@ -47,8 +49,9 @@ void QueueState::Fill(Address destination, uint32_t pattern, uint64_t bytes) {
   Lock lock(mutex_);
   timeline_.ThrowIfLost();
   ++counters_.fills;
-  if (head) UploadPiece(lock, destination, repeated, head);
-  if (tail) UploadPiece(lock, destination + head + body, repeated + head, tail);
+  results_ = 0;
+  if (head) UploadPiece(lock, uploads_, destination, repeated, head);
+  if (tail) UploadPiece(lock, uploads_, destination + head + body, repeated + head, tail);
   if (body == 0) return;
   VkCommandBuffer commands = Prepare({Access{destination + head, body, true}});
   d_.f.CmdFillBuffer(commands, to.buffer, to.offset + head, body, rotated);
@@ -57,10 +60,23 @@ void QueueState::Fill(Address destination, uint32_t pattern, uint64_t bytes) {
 
 // ---- Upload ----
 
-void QueueState::UploadPiece(Lock& lock, Address destination, const uint8_t* source, uint64_t bytes) {
+StagingRing& QueueState::UploadRing(uint64_t bytes) {
+  if (bytes <= kLargePiece) return uploads_;
+  if (!large_uploads_ && !no_large_uploads_) {
+    try {
+      large_uploads_ = std::make_unique<StagingRing>(d_, kLargeUploadRing, d_.plan.memory.upload, "large uploads");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kResourceExhausted) throw;
+      no_large_uploads_ = true;
+    }
+  }
+  return large_uploads_ ? *large_uploads_ : uploads_;
+}
+
+void QueueState::UploadPiece(Lock& lock, StagingRing& ring, Address destination, const uint8_t* source, uint64_t bytes) {
   BufferRange to = d_.memory->RangeOf(destination, bytes, "Upload");
-  RingAllocator::Piece piece = Reserve(lock, uploads_, bytes, 16);
-  uint8_t* staging = uploads_.block.mapped + piece.offset;
+  RingAllocator::Piece piece = Reserve(lock, ring, bytes, 16);
+  uint8_t* staging = ring.block.mapped + piece.offset;
   if (bytes <= kSmall) {
     std::memcpy(staging, source, bytes);
   } else {
@@ -68,9 +84,9 @@ void QueueState::UploadPiece(Lock& lock, Address destination, const uint8_t* sou
     CopyOnHost(staging, source, bytes);
     lock.lock();
   }
-  uploads_.allocator.SetTicket(piece.id, 0);  // should the copy throw
-  CopyLocked(to, {uploads_.block.buffer, uploads_.block.offset + piece.offset}, bytes, {Access{destination, bytes, true}}, "upload");
-  uploads_.allocator.SetTicket(piece.id, HasWork() ? CurrentTicket() : timeline_.submitted());
+  ring.allocator.SetTicket(piece.id, 0);  // should the copy throw
+  CopyLocked(to, {ring.block.buffer, ring.block.offset + piece.offset}, bytes, {Access{destination, bytes, true}}, "upload");
+  ring.allocator.SetTicket(piece.id, HasWork() ? CurrentTicket() : timeline_.submitted());
   piece_ready_.notify_all();
 }
 
@@ -85,11 +101,12 @@ void QueueState::Upload(Address destination, const void* source, uint64_t bytes,
     CopyLocked(to, d_.memory->RangeOf(pinned, bytes, "Upload"), bytes, {Access{pinned, bytes, false}, Access{destination, bytes, true}}, "upload");
     return;
   }
-  const uint64_t most = uploads_.allocator.bytes() / 4;
+  StagingRing& ring = UploadRing(bytes);
+  const uint64_t most = kLargePiece;
   auto* from = static_cast<const uint8_t*>(source);
   for (uint64_t done = 0; done < bytes;) {
     uint64_t piece = std::min(most, bytes - done);
-    UploadPiece(lock, destination + done, from + done, piece);
+    UploadPiece(lock, ring, destination + done, from + done, piece);
     done += piece;
     // The device copies while the host fills the next piece, or makes the launch that waits for this one.
     if (piece == most || (bytes >= kLarge && timeline_.Completed() == timeline_.submitted())) FlushLocked();

@@ -1,5 +1,7 @@
 """tf.function with and without jit_compile, control flow, gradient tapes, variables."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -266,3 +268,31 @@ def test_print_runs_on_the_host(tmp_path):
 
     f(tf.ones([2]))
     assert (tmp_path / "out").read_text() == "[1 1]\n"
+
+
+def test_a_small_result_is_there_long_before_the_function_ends(not_on_reference):
+    not_on_reference("it computes a function before the call returns")
+
+    @tf.function(jit_compile=True)
+    def f(x):
+        first = tf.reduce_sum(x[0, :4])
+        for _ in range(24):
+            x = tf.matmul(x, x) * 0.001
+        return first, x
+
+    def shares():
+        """Which share of the function's time has passed when the host has read the first result, and when sync_devices returns."""
+        start = time.perf_counter()
+        first, last = f(x)
+        assert float(first) == 4.0
+        read = time.perf_counter()
+        tf.test.experimental.sync_devices()
+        waited = time.perf_counter()
+        last[0, 0].numpy()
+        end = time.perf_counter()
+        return (read - start) / (end - start), (waited - start) / (end - start)
+
+    x = tf.ones([512, 512])
+    shares()
+    read, waited = np.median([shares() for _ in range(5)], axis=0)
+    assert read < 0.6 and waited > 0.9

@@ -216,6 +216,33 @@ TEST(Recording, APublishedResultIsThereBeforeTheRecordingEnds) {
   q.Wait(end);
 }
 
+TEST(Recording, ResultsAreAllThatTheHostWaitsForUntilOtherWorkFollows) {
+  Queue& q = TestDevice().queue();
+  PublishingRecording r;
+  TestBlock in(256), out(256), rest(256), numbers(256);
+  Send(in, {7});
+  Send(numbers, {100});
+  const std::vector<std::function<void()>> works = {
+      [&] { q.Copy(rest, numbers, 4); },
+      [&] { q.Fill(rest, 9, 4); },
+      [&] { Affine(q, rest, numbers, 1, 1, 1); },
+  };
+  for (const auto& work : works) {
+    r.Replay(out, in, rest);
+    const Ticket results = q.RecordResults();
+    EXPECT_LT(results, q.Record());
+    Send(numbers, {100});
+    EXPECT_EQ(q.RecordResults(), results) << "transfers change nothing";
+    uint32_t value = 0;
+    EXPECT_LE(q.Download(&value, out, 4), results);
+    q.Wait(results);
+    EXPECT_EQ(value, 22u);
+    work();
+    EXPECT_EQ(q.RecordResults(), q.Record());
+  }
+  q.Synchronize();
+}
+
 TEST(Recording, APublishedResultIsForgottenWhenItsMemoryIsWritten) {
   Queue& q = TestDevice().queue();
   PublishingRecording r, other;
