@@ -107,9 +107,11 @@ Value Divide(Emitter& e, Value a, Value d) {
   // Divisors whose reciprocal overflows or vanishes are brought nearer to 1.
   Value magnitude = f.Abs(d);
   Value factor = b.Select(magnitude > f.C(0x1p96), f.C(0x1p-30), b.Select(magnitude < f.C(0x1p-96), f.C(0x1p30), f.C(1)));
-  Value numerator = a * factor, divisor = d * factor;
-  Value quotient = numerator / divisor, rest = b.Fma(-quotient, divisor, numerator), better = quotient + rest / divisor;
-  return b.Select(rest == 0.0 || b.IsNan(better) || b.IsInf(better), quotient, better);
+  Value numerator = a * factor, divisor = d * factor, reciprocal = f.C(1) / divisor;
+  Value quotient = numerator * reciprocal, rest = b.Fma(-quotient, divisor, numerator), better = b.Fma(rest, reciprocal, quotient);
+  // Zeros keep their sign; infinities and NaNs have no rest.
+  Value plain = f.Bits(f.Abs(quotient)) - f.BitConstant(1) < f.BitConstant(0x7f7fffff);
+  return b.Select(plain, better, quotient);
 }
 
 Value Fmod(Emitter& e, Value a, Value d) {

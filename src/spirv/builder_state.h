@@ -4,6 +4,7 @@
 #include <spirv/unified1/GLSL.std.450.h>
 
 #include <spirv/unified1/spirv.hpp11>
+#include <unordered_map>
 
 #include "spirv/builder.h"
 #include "spirv/id_map.h"
@@ -52,6 +53,9 @@ struct Builder::State {
   Value MakeConstant(Id id, DType dtype, int64_t bits) const;
   // The same register read as another dtype of the same SPIR-V type (s32 as u32, u16 as bf16).
   Value Retag(Value v, DType dtype) const;
+
+  // Of f32 values that were widened from 16 bits: the bf16 value, or the u32 whose low half is an f16's bits. Narrowing them again costs nothing.
+  std::unordered_map<Id, Value> narrow_of;
 
   // ---- Types ----
   Id TypeOf(DType dtype, int lanes = 1);

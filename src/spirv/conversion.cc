@@ -50,6 +50,7 @@ Value Builder::State::RoundToHalf(Value v) {
 Value Builder::HalfBits(Value v) {
   State& s = *s_;
   tfvk::Require(v.dtype() == DType::kF32 && v.lanes() == 1, "[SPIR-V] HalfBits of {} x {}.", v.lanes(), Name(v.dtype()));
+  if (const auto known = s.narrow_of.find(v.id()); known != s.narrow_of.end() && known->second.dtype() == DType::kU32) return known->second & 0xffff;
   Value pair = Composite({s.RoundToHalf(v), F32(0)});
   return s.Make(s.EmitExtended(GLSLstd450PackHalf2x16, s.TypeOf(DType::kU32), {pair.id()}), DType::kU32, 1);
 }
@@ -57,15 +58,19 @@ Value Builder::HalfBits(Value v) {
 Value Builder::FromHalfBits(Value bits) {
   State& s = *s_;
   tfvk::Require(bits.dtype() == DType::kU32 && bits.lanes() == 1, "[SPIR-V] FromHalfBits of {} x {}.", bits.lanes(), Name(bits.dtype()));
-  return Extract(s.Make(s.EmitExtended(GLSLstd450UnpackHalf2x16, s.TypeOf(DType::kF32, 2), {bits.id()}), DType::kF32, 2), 0);
+  Value single = Extract(s.Make(s.EmitExtended(GLSLstd450UnpackHalf2x16, s.TypeOf(DType::kF32, 2), {bits.id()}), DType::kF32, 2), 0);
+  s.narrow_of.emplace(single.id(), bits);
+  return single;
 }
 
 Value Builder::State::RoundToBrain(Value v) {
   Builder& b = *builder;
+  if (const auto known = narrow_of.find(v.id()); known != narrow_of.end() && known->second.dtype() == DType::kBF16) return known->second;
   Value bits = b.Bitcast(v, DType::kU32);
-  Value rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  Value nan = ((bits >> 16) & 0x8000) | 0x7fc0;
-  return Retag(ConvertInteger(b.Select((bits & 0x7fffffff) > 0x7f800000, nan, rounded), DType::kU16), DType::kBF16);
+  Value rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  Value nan = (bits & 0x80000000) | 0x7fc00000;
+  Value high = b.Select((bits & 0x7fffffff) > 0x7f800000, nan, rounded) >> 16;
+  return Retag(ConvertInteger(high, DType::kU16), DType::kBF16);
 }
 
 // f64 to f32, inexact results made odd: a later rounding to fewer bits is then as if made from the f64 at once. Made of the bits, since drivers take
@@ -84,7 +89,9 @@ Value Builder::State::ConvertFloat(Value v, DType to) {
   DType from = v.dtype();
   if (from == DType::kBF16) {
     Value bits = ConvertInteger(Retag(v, DType::kU16), DType::kU32) << 16;
-    return b.Convert(b.Bitcast(bits, DType::kF32), to);
+    Value single = b.Bitcast(bits, DType::kF32);
+    narrow_of.emplace(single.id(), v);
+    return b.Convert(single, to);
   }
   if (to == DType::kBF16) return RoundToBrain(from == DType::kF64 ? RoundToOdd(v) : b.Convert(v, DType::kF32));
   if (to == DType::kF16 && from == DType::kF64) v = RoundToHalf(RoundToOdd(v));
