@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times training steps of fixed Keras models on the back end and device that are active (KERAS_BACKEND=tensorflow|jax|torch).
 
-Prints one line of JSON a model: ms is milliseconds a step, the best of three epochs of `steps` steps whose batches `fit` feeds from host memory; ms_24 the
-same for epochs of 24 steps, where what a call of `fit` costs by itself weighs more (with TensorFlow some 80 ms, on any device: it traces the input pipeline);
-samples_s the samples a second; first_s the seconds until the end of the first epoch, with building and compiling; loss the last one; peak_mb the most device
-memory in use.
+Prints one line of JSON a model: ms is milliseconds a step of one call of `fit` with one epoch of `steps` steps whose batches `fit` feeds from host memory. It
+is the sum of ms_epoch, a step's share of the epoch alone (the best of four, two in each of two calls), and call_ms, what a call takes beside its epochs (the
+better of the two), divided by the steps: with TensorFlow a call copies the arrays and traces the input pipeline, on any device. ms_24 is ms for epochs of 24
+steps; samples_s the samples a second; first_s the seconds until the end of the first epoch, with building and compiling; loss the last one; peak_mb the most
+device memory in use.
 """
 
 from __future__ import annotations
@@ -23,6 +24,20 @@ LARGEST_EPOCH = 2**30  # bytes of input
 SHORT, LONG = 24, 96
 
 
+class EpochClock(keras.callbacks.Callback):
+    """The seconds of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.begin)
+
+
 def measure(build, arguments) -> dict:
     start = time.perf_counter()
     model, inputs, labels = build(arguments.scale == "small")
@@ -30,30 +45,36 @@ def measure(build, arguments) -> dict:
     model.compile(keras.optimizers.Adam(1e-4), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=jit)
     batch = len(inputs)
 
-    def epochs(steps, count):
-        """Seconds a step of the best epoch, and the last loss."""
+    def fit(steps, epochs, calls):
+        """Seconds of the best epoch, seconds that a call takes beside its epochs, and the last loss."""
         many_inputs, many_labels = np.concatenate([inputs] * steps), np.concatenate([labels] * steps)
-        best = float("inf")
-        for _ in range(count):
+        epoch = beside = float("inf")
+        for _ in range(calls):
+            clock = EpochClock()
             begin = time.perf_counter()
-            history = model.fit(many_inputs, many_labels, batch_size=batch, epochs=1, verbose=0, shuffle=False)
-            best = min(best, (time.perf_counter() - begin) / steps)
-        return best, history.history["loss"][-1]
+            history = model.fit(many_inputs, many_labels, batch_size=batch, epochs=epochs, verbose=0, shuffle=False, callbacks=[clock])
+            beside = min(beside, time.perf_counter() - begin - sum(clock.seconds))
+            epoch = min(epoch, *clock.seconds)
+        return epoch, beside, history.history["loss"][-1]
 
-    epochs(4, 1)
+    fit(4, 1, 1)
     first = time.perf_counter() - start
     wanted = arguments.steps or (SHORT if arguments.scale == "small" else LONG)
     most = max(4, min(wanted, LARGEST_EPOCH // inputs.nbytes))
-    short, loss = epochs(min(SHORT, most), 4)
-    best = short
-    if most > SHORT:
-        best, loss = epochs(most, 3)
+    short = min(SHORT, most)
+    epoch, beside, loss = fit(short, 2, 2)
+    ms_short = (epoch + beside) / short * 1e3
+    if most > short:
+        epoch, beside, loss = fit(most, 2, 2)
+    step = (epoch + beside) / most
     return {
         "batch": batch,
         "steps": most,
-        "ms": round(best * 1e3, 3),
-        "ms_24": round(short * 1e3, 3),
-        "samples_s": round(batch / best, 1),
+        "ms": round(step * 1e3, 3),
+        "ms_epoch": round(epoch / most * 1e3, 3),
+        "call_ms": round(beside * 1e3, 1),
+        "ms_24": round(ms_short, 3),
+        "samples_s": round(batch / step, 1),
         "first_s": round(first, 2),
         "loss": round(float(loss), 4),
         "params": int(model.count_params()),

@@ -25,9 +25,9 @@ COLUMNS = {
     "eager": ("us", "cpu_us", "over_cpu_us"),
     "lengths": ("compiled", "us_a_token", "us_a_token_fixed", "ratio"),
     "errors": (),
-    "training": ("backend", "cache", "ms", "first_s", "peak_mb", "loss"),
+    "training": ("backend", "cache", "ms", "ms_epoch", "call_ms", "first_s", "peak_mb", "loss"),
     "inference": ("backend", "cache", "ms", "first_s", "peak_mb"),
-    "uncompiled": ("backend", "cache", "ms", "first_s", "peak_mb", "loss"),
+    "uncompiled": ("backend", "cache", "ms", "ms_epoch", "call_ms", "first_s", "peak_mb", "loss"),
 }
 HEADINGS = {
     "gb_s": "GB/s",
