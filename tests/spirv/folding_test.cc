@@ -206,5 +206,17 @@ TEST(Folding, WhatDoesNotFitThrows) {
   EXPECT_THROW(b.Finish(), Error);
 }
 
+TEST(Folding, SixteenBitFloatsThatWereWidenedAreNotRoundedAgain) {
+  Builder b({"narrow_again"});
+  const Pointer brain = b.Global(b.Argument(0), DType::kBF16), single = b.Global(b.Argument(1), DType::kF32);
+  const Value i = b.LocalLinearId(), widened = b.Convert(b.Load(brain, i), DType::kF32);
+  b.Store(brain, i, b.Convert(widened, DType::kBF16));
+  const Value half = b.FromHalfBits(b.HalfBits(b.Load(single, i)));
+  b.Store(single, i, b.Bitcast(b.HalfBits(half), DType::kF32));
+  const Module module = b.Finish();
+  EXPECT_EQ(Validate(module), "");
+  EXPECT_EQ(CountOf(module, spv::Op::OpSelect), 3);  // of the one rounding to f16
+}
+
 }  // namespace
 }  // namespace tfvk::spirv::testing
