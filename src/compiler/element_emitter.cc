@@ -21,6 +21,13 @@ Value LowBits(Value bits, int count) { return count < 32 ? bits & ((int64_t{1} <
 ElementEmitter::ElementEmitter(kernels::Emitter& emitter, const Members& members, const OperandNumbers& operands)
     : e_(emitter), members_(members), operands_(operands), positions_(emitter, values_) {}
 
+ElementEmitter::ElementEmitter(kernels::Emitter& emitter, const Fusion& fusion, const OperandNumbers& operands)
+    : ElementEmitter(emitter, fusion.members, operands) {
+  exceeding_ = fusion.exceeding.get();
+}
+
+void ElementEmitter::BindResult(ir::Value value, Value element) { Bind(value, Rounds(*value.node) ? Rounded(element, value.type().dtype) : element); }
+
 Value ElementEmitter::Element(ir::Value value, const Position& at) {
   value = Base(value);
   const ir::Node& node = *value.node;
@@ -64,8 +71,10 @@ Value ElementEmitter::Elementwise(const ir::Node& node, const Position& at) {
   for (ir::Value operand : node.operands) {
     operands.push_back(operand.type().shape.empty() && !node.type().shape.empty() ? Scalar(operand) : Element(operand, at));
   }
+  // A single narrowed to 16 bits is the number itself where it keeps its digits.
+  if (node.op == Op::kConvert && node.operand_type(0).dtype == DType::kF32 && exceeding_ != nullptr && !Rounds(node)) return operands[0];
   const Value result = EmitElementwise(e_, node, operands);
-  return round_ && RoundsResult(node.op) ? Rounded(result, node.type().dtype) : result;
+  return RoundsResult(node.op) && Rounds(node) ? Rounded(result, node.type().dtype) : result;
 }
 
 // Elements of 16-bit floats travel as f32, which a NaN of theirs need not survive bit for bit: where memory holds the bits, they are taken from there.

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "compiler/access.h"
+#include "compiler/fusion.h"
 #include "compiler/position.h"
 #include "ir/graph.h"
 #include "kernels/emitter.h"
@@ -20,11 +20,14 @@ using OperandNumbers = std::map<ir::Value, int>;
 class ElementEmitter {
  public:
   ElementEmitter(kernels::Emitter& emitter, const Members& members, const OperandNumbers& operands);
+  ElementEmitter(kernels::Emitter& emitter, const Fusion& fusion, const OperandNumbers& operands);
 
   // Gives a value without computing it, whatever the index: an accumulated result of a hero, a region's parameter.
   void Bind(ir::Value value, spirv::Value element) { bound_[value] = element; }
-  // f16 and bf16 results are rounded after every operation, so that a value is the same wherever it is computed. Off inside combiners, which may
-  // accumulate in f32.
+  // The accumulated result of a hero, which is rounded here if it must be.
+  void BindResult(ir::Value value, spirv::Value element);
+  // f16 and bf16 results are rounded after every operation, but for those that a fusion names, so that a value is the same wherever it is computed. Off
+  // inside combiners, which may accumulate in f32.
   void KeepExcessPrecision() { round_ = false; }
 
   // The element in its compute type. Members are computed, operands read. Throws Error(kUnimplemented) when the device cannot.
@@ -66,6 +69,9 @@ class ElementEmitter {
   ScopedValues values_;
   Positions positions_;
   std::map<ir::Value, spirv::Value> bound_;
+  bool Rounds(const ir::Node& node) const { return round_ && (exceeding_ == nullptr || exceeding_->count(&node) == 0); }
+
+  const Members* exceeding_ = nullptr;
   bool round_ = true;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "compiler/excess_precision.h"
 #include "compiler/fusion_merge.h"
 #include "types/error.h"
 
@@ -272,9 +273,11 @@ bool IsInPlaceUpdate(const Node& node) {
   return 2 * EstimatedCount(node.operands[1].type().shape) <= EstimatedCount(node.type().shape);
 }
 
-std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse) {
+std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse, bool excess_precision) {
   std::vector<Fusion> fusions = Former(graph, fuse).Run();
   if (fuse) fusions = MergeFusions(graph, std::move(fusions));
+  const auto exceeding = std::make_shared<const Members>(fuse && excess_precision ? ResultsWithExcessPrecision(graph) : Members());
+  for (Fusion& fusion : fusions) fusion.exceeding = exceeding;
   return fusions;
 }
 

@@ -5,6 +5,7 @@
 // merged: reductions over the same elements, elementwise consumers into the epilogue of the hero that they follow, and maps over equally many elements.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,11 @@
 namespace tfvk::compiler {
 
 struct Fusion {
-  std::vector<const ir::Node*> heroes;  // none: a map. Several: reductions of one iteration space
-  Members members;                      // heroes included
-  std::vector<ir::Value> outputs;       // written to memory; never reshapes (Base); those made by the way (IsByTheWay) last
-  Access access;                        // its keys `reads` are the operands
+  std::vector<const ir::Node*> heroes;       // none: a map. Several: reductions of one iteration space
+  Members members;                           // heroes included
+  std::vector<ir::Value> outputs;            // written to memory; never reshapes (Base); those made by the way (IsByTheWay) last
+  Access access;                             // its keys `reads` are the operands
+  std::shared_ptr<const Members> exceeding;  // of the whole graph: results that are not rounded (excess_precision.h)
 
   bool is_map() const { return heroes.empty(); }
   const ir::Node* hero() const { return heroes.empty() ? nullptr : heroes[0]; }
@@ -36,6 +38,6 @@ bool HasEpilogue(const ir::Node& hero);
 bool IsInPlaceUpdate(const ir::Node& node);
 
 // All launches of a graph, in topological order. Reshapes, parameters and constants have none.
-std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse);
+std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse, bool excess_precision = true);
 
 }  // namespace tfvk::compiler

@@ -98,12 +98,15 @@ kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
   const Fusion& fusion = input.fusion;
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, accumulated, shape](Emitter& e, const Index& index, const std::vector<spirv::Value>& values) {
-    ElementEmitter elements(e, fusion.members, operands);
+    ElementEmitter elements(e, fusion, operands);
     for (size_t i = 0; i < accumulated.size(); ++i) {
       // Products are summed in 32 bits, beyond the range of narrow integers.
       const DType dtype = accumulated[i].type().dtype;
-      elements.Bind(accumulated[i],
-                    IsInteger(dtype) ? kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, values[i]) : elements.Rounded(values[i], dtype));
+      if (IsInteger(dtype)) {
+        elements.Bind(accumulated[i], kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, values[i]));
+      } else {
+        elements.BindResult(accumulated[i], values[i]);
+      }
     }
     return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
   };
@@ -113,7 +116,7 @@ kernels::Body MapBodyOf(const LoweringInput& input, const Shape& shape) {
   const Fusion& fusion = input.fusion;
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, shape](Emitter& e, const Index& index) {
-    ElementEmitter elements(e, fusion.members, operands);
+    ElementEmitter elements(e, fusion, operands);
     return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
   };
 }
@@ -122,7 +125,7 @@ kernels::Body BodyOf(const LoweringInput& input, std::vector<Value> values, cons
   const Fusion& fusion = input.fusion;
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, values = std::move(values), shape](Emitter& e, const Index& index) {
-    ElementEmitter elements(e, fusion.members, operands);
+    ElementEmitter elements(e, fusion, operands);
     const Position at = Positions::Of(shape, index);
     std::vector<spirv::Value> results;
     for (Value v : values) results.push_back(elements.Element(v, at));
@@ -134,7 +137,7 @@ kernels::Initial InitialOf(const LoweringInput& input, std::vector<Value> values
   const Fusion& fusion = input.fusion;
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, values = std::move(values)](Emitter& e) {
-    ElementEmitter elements(e, fusion.members, operands);
+    ElementEmitter elements(e, fusion, operands);
     std::vector<spirv::Value> results;
     for (Value v : values) results.push_back(elements.Scalar(v));
     return results;

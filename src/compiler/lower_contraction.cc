@@ -41,7 +41,7 @@ kernels::Body ElementBody(const LoweringInput& input, ir::Value value, const Dot
       const Index part = e.Delinearize(ShapeOf(shape, *roles[role]), index[role]);
       for (size_t i = 0; i < part.size(); ++i) from[(*roles[role])[i]] = part[i];
     }
-    ElementEmitter elements(e, fusion.members, numbers);
+    ElementEmitter elements(e, fusion, numbers);
     return std::vector<spirv::Value>{elements.Element(value, Positions::Of(shape, from))};
   };
 }

@@ -75,7 +75,7 @@ kernels::KernelSequence LowerInPlaceUpdate(const LoweringInput& input) {
   const Fusion& fusion = input.fusion;
   const OperandNumbers& operands = input.operands;
   spec.index_body = [&node, &fusion, &operands](Emitter& e, const Index& index) {
-    ElementEmitter elements(e, fusion.members, operands);
+    ElementEmitter elements(e, fusion, operands);
     spirv::Builder& b = e.b();
     spirv::Value start = b.U32(0);
     for (size_t d = 0; d < node.type().shape.size(); ++d) {

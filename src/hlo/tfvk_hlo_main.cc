@@ -55,8 +55,8 @@ struct Options {
   std::string modules;     // where the kernels' SPIR-V goes
   int repeat = 3;
   int rounding = 0;  // perturbations of the inputs
-  bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, no_narrow = false, tf32 = false, quiet = false,
-       time = false;
+  bool print_hlo = false, print_ir = false, print_fusions = false, print_program = false, no_fuse = false, no_narrow = false, round_each = false, tf32 = false,
+       quiet = false, time = false;
   std::optional<double> tolerance;
   size_t plan_rank = 0;
   double benchmark = 0;  // seconds of work before a module is timed as a whole; 0: it is not
@@ -292,9 +292,10 @@ program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& gra
     PrintFusions(narrowed ? *narrowed : graph, options);
   }
   const Timer compile_time;
-  program::Program program = compiler::Compile(graph, limits,
-                                               {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow,
-                                                /*plan_rank=*/options.plan_rank});
+  program::Program program = compiler::Compile(
+      graph, limits,
+      {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow, /*excess_precision=*/!options.round_each,
+       /*plan_rank=*/options.plan_rank});
   if (options.random == 0 && options.benchmark == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);
@@ -408,6 +409,7 @@ void AddOptions(CLI::App& app, Options& options) {
                  "compare nothing; keep the device busy with each module for this many seconds and print a line of JSON with its times, for benchmarks/; "
                  "without files, their names are read from standard input, each answered before the next is read");
   app.add_flag("--no-fuse", options.no_fuse, "one kernel a node");
+  app.add_flag("--round-each", options.round_each, "bfloat16 results are rounded after each operation, as the evaluator does");
   app.add_flag("--no-narrow", options.no_narrow, "with --tf32: fp32 operands are narrowed inside of each product");
   app.add_flag("--tf32", options.tf32, "let fp32 products lose bits as TF32 does");
   app.add_flag("-q,--quiet", options.quiet, "print only the outputs that differ");

@@ -103,7 +103,7 @@ TEST(Elemental, EveryDTypeGoesThrough) {
   %6 = select(%5, %4, %0) : T[37]
   %7 = convert(%6) : f32[37]
   %8 = convert(%5) : T[37]
-  return %6, %5, %7, %8
+  return %6, %5, %7, %8, %2, %3
 }
 )";
     for (size_t at; (at = text.find("T[")) != std::string::npos;) text.replace(at, 1, dtype);
