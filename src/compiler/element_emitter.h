@@ -38,6 +38,7 @@ class ElementEmitter {
   spirv::Value Rounded(spirv::Value v, DType dtype);
 
  private:
+  bool Rounds(const ir::Node& node) const { return round_ && (exceeding_ == nullptr || exceeding_->count(&node) == 0); }
   spirv::Value Emit(const ir::Node& node, const Position& at);
   spirv::Value Elementwise(const ir::Node& node, const Position& at);
   bool ReadsBits(const ir::Node& node) const;  // a bitcast-convert whose operand lies in memory and would change on its way through f32
@@ -69,8 +70,6 @@ class ElementEmitter {
   ScopedValues values_;
   Positions positions_;
   std::map<ir::Value, spirv::Value> bound_;
-  bool Rounds(const ir::Node& node) const { return round_ && (exceeding_ == nullptr || exceeding_->count(&node) == 0); }
-
   const Members* exceeding_ = nullptr;
   bool round_ = true;
 };

@@ -80,6 +80,21 @@ class ModuleTest : public ::testing::TestWithParam<std::string> {
     }
   }
 
+  // Results of bfloat16 that keep more digits than the evaluator's may be off by what rounding does to the module.
+  void ExpectEqualButForRounding(const Bytes& expected, const Bytes& actual) const {
+    std::vector<Movement> movements(expected.size());
+    for (uint64_t seed = 0; seed < 16; ++seed) {
+      Bytes inputs = Perturb(signature_.parameters, inputs_, UnitRoundoff(*graph_), seed);
+      for (const size_t kept : ParametersReadAsBits(*graph_)) inputs[kept] = inputs_[kept];
+      const Bytes moved = EvaluateOnHost(*reference_, inputs);
+      for (size_t i = 0; i < moved.size(); ++i) movements[i].Add(Compare(signature_.outputs[i], expected[i], moved[i], tolerance_));
+    }
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Difference difference = Compare(signature_.outputs[i], expected[i], actual[i], tolerance_);
+      EXPECT_TRUE(difference.mismatches == 0 || movements[i].Covers(difference)) << "output " << i << ": " << difference.ToText();
+    }
+  }
+
   ModulePtr reference_, module_;
   std::unique_ptr<ir::Graph> graph_;
   Signature signature_;
@@ -120,27 +135,9 @@ TEST_P(ModuleTest, DeviceAgreesWithEvaluator) {
   program::Executable executable(*device, compiler::Compile(*graph_, program::LimitsOf(device->plan()), options));
   ExpectEqual(expected, RunOnDevice(*device, executable, inputs_, /*in_place=*/false).outputs, "on the device");
   ExpectEqual(expected, RunOnDevice(*device, executable, inputs_, /*in_place=*/true).outputs, "in place");
-}
-
-// Results of bfloat16 that keep more digits than the evaluator's may be off by what rounding does to the module.
-TEST_P(ModuleTest, DeviceWithExcessPrecisionAgreesButForRounding) {
-  vulkan::Device* device = TestDevice();
-  if (!device) GTEST_SKIP() << "no Vulkan device: " << vulkan::Instance::Get().problem();
   if (compiler::ResultsWithExcessPrecision(*graph_).empty()) return;
-  const Bytes expected = EvaluateOnHost(*reference_, inputs_);
-  program::Executable executable(*device, compiler::Compile(*graph_, program::LimitsOf(device->plan()), {/*allow_tf32=*/false}));
-  const Bytes actual = RunOnDevice(*device, executable, inputs_, /*in_place=*/false).outputs;
-  std::vector<Movement> movements(expected.size());
-  for (uint64_t seed = 0; seed < 16; ++seed) {
-    Bytes inputs = Perturb(signature_.parameters, inputs_, UnitRoundoff(*graph_), seed);
-    for (const size_t kept : ParametersReadAsBits(*graph_)) inputs[kept] = inputs_[kept];
-    const Bytes moved = EvaluateOnHost(*reference_, inputs);
-    for (size_t i = 0; i < moved.size(); ++i) movements[i].Add(Compare(signature_.outputs[i], expected[i], moved[i], tolerance_));
-  }
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const Difference difference = Compare(signature_.outputs[i], expected[i], actual[i], tolerance_);
-    EXPECT_TRUE(difference.mismatches == 0 || movements[i].Covers(difference)) << "output " << i << ": " << difference.ToText();
-  }
+  program::Executable exceeding(*device, compiler::Compile(*graph_, program::LimitsOf(device->plan()), {/*allow_tf32=*/false}));
+  ExpectEqualButForRounding(expected, RunOnDevice(*device, exceeding, inputs_, /*in_place=*/true).outputs);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, ModuleTest, ::testing::ValuesIn(Files()), [](const auto& info) { return info.param; });
