@@ -33,6 +33,7 @@ spirv::BuilderOptions WithFloatControls(spirv::BuilderOptions options, const Dev
   options.preserve_nan_inf_f32 |= limits.preserve_nan_inf_f32;
   options.round_to_even_f16 |= limits.round_to_even_f16;
   options.preserve_denormals_f16 |= limits.preserve_denormals_f16;
+  options.exact_f16_conversion |= limits.float16 && limits.round_to_even_f16 && limits.preserve_denormals_f16;
   return options;
 }
 

@@ -162,6 +162,8 @@ struct BuilderOptions {
   uint32_t spirv_version = 0x00010500;             // Vulkan 1.2's 1.5; cooperative matrices need 1.6 with Vulkan 1.3 drivers or 1.5 plus the extension
   // Float controls (VK_KHR_shader_float_controls) that the device supports and the kernel wants:
   bool preserve_denormals_f16 = false, preserve_nan_inf_f32 = false, round_to_even_f16 = false;
+  // Conversions to f16 are exact with these controls, subnormals too, and modules may hold f16 values: HalfBits converts instead of rounding by integers.
+  bool exact_f16_conversion = false;
 };
 
 struct Module {
@@ -231,7 +233,7 @@ class Builder {
   bool SetExact(bool exact);
   Value Convert(Value v, DType to);  // value-preserving where possible: round to even, truncate float to int, != 0 to bool; bf16 in integer arithmetic
   Value Bitcast(Value v, DType to);  // same number of bits
-  // An f32 rounded to f16's bits in a u32's low half (ties to even), and back; without any 16-bit type.
+  // An f32 rounded to f16's bits in a u32's low half (ties to even), and back; without any 16-bit type unless the options say exact_f16_conversion.
   Value HalfBits(Value v);
   Value FromHalfBits(Value bits);
   Value Select(Value condition, Value if_true, Value if_false);

@@ -38,7 +38,7 @@ enum class Entity : uint8_t {
   kComputed
 };
 // Values computed once in the prologue that are no builtins themselves.
-enum class Computed : uint8_t { kLinearWorkgroupId, kGlobalLinearId };
+enum class Computed : uint8_t { kLinearWorkgroupId, kGlobalLinearId, kOpaqueZero };
 
 struct Builder::State {
   State(Builder* builder, BuilderOptions build_options);
@@ -75,6 +75,10 @@ struct Builder::State {
   void UseStorage(DType dtype);
 
   // ---- Globals ----
+  // The address of the argument block: a u64.
+  Id ArgumentBlock();
+  // A u32 that is 0 in every launch, which no driver can know.
+  Value OpaqueZero();
   Id BuiltinValue(spv::BuiltIn builtin, int component, int components);
   Id U32Id(uint32_t v) { return builder->U32(v).id(); }
   Id Glsl();
@@ -106,6 +110,8 @@ struct Builder::State {
   Value ConvertFloat(Value v, DType to);
   // The f32 nearest to `v` that f16 can hold.
   Value RoundToHalf(Value v);
+  // v's f16 bits in a u32's low half, the high one zero; with exact_f16_conversion.
+  Value ConvertedHalfBits(Value v);
   Value RoundToBrain(Value v);
   Value RoundToOdd(Value v);
 

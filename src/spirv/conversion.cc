@@ -47,10 +47,20 @@ Value Builder::State::RoundToHalf(Value v) {
   return b.Bitcast(rounded | sign, DType::kF32);
 }
 
+// By the driver's conversion. Drivers see through the way by the bits back to f32 and take the result for `v` itself (docs/troubleshooting.md), unless
+// something may have happened to the bits between.
+Value Builder::State::ConvertedHalfBits(Value v) {
+  Id half = Emit(spv::Op::OpFConvert, TypeOf(DType::kF16), {v.id()});
+  UseArithmetic(DType::kF16);
+  Value pair = builder->Composite({Make(half, DType::kF16, 1), builder->ConstantBits(DType::kF16, 0)});
+  return Make(Emit(spv::Op::OpBitcast, TypeOf(DType::kU32), {pair.id()}), DType::kU32, 1) ^ OpaqueZero();
+}
+
 Value Builder::HalfBits(Value v) {
   State& s = *s_;
   tfvk::Require(v.dtype() == DType::kF32 && v.lanes() == 1, "[SPIR-V] HalfBits of {} x {}.", v.lanes(), Name(v.dtype()));
   if (const auto known = s.narrow_of.find(v.id()); known != s.narrow_of.end() && known->second.dtype() == DType::kU32) return known->second & 0xffff;
+  if (s.options.exact_f16_conversion) return s.ConvertedHalfBits(v);
   Value pair = Composite({s.RoundToHalf(v), F32(0)});
   return s.Make(s.EmitExtended(GLSLstd450PackHalf2x16, s.TypeOf(DType::kU32), {pair.id()}), DType::kU32, 1);
 }

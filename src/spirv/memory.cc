@@ -16,30 +16,42 @@ DType MemoryType(DType dtype) { return dtype == DType::kBool ? DType::kU8 : dtyp
 
 // ---- Arguments ----
 
+Id Builder::State::ArgumentBlock() {
+  if (push_constant) return push_constant;
+  Id u64 = TypeOf(DType::kU64), structure = NewId(), variable = NewId();
+  Put(globals, spv::Op::OpTypeStruct, {structure, u64});
+  Put(decorations, spv::Op::OpDecorate, {structure, static_cast<uint32_t>(spv::Decoration::Block)});
+  Put(decorations, spv::Op::OpMemberDecorate, {structure, 0, static_cast<uint32_t>(spv::Decoration::Offset), 0});
+  Put(globals, spv::Op::OpVariable, {PointerTo(StorageClass::PushConstant, structure), variable, static_cast<uint32_t>(StorageClass::PushConstant)});
+  interface.push_back(variable);
+  Id member = EmitTo(prologue, spv::Op::OpAccessChain, PointerTo(StorageClass::PushConstant, u64), {variable, U32Id(0)});
+  return push_constant = EmitTo(prologue, spv::Op::OpLoad, u64, {member});
+}
+
 Value Builder::Argument(uint32_t index) {
   State& s = *s_;
   auto key = State::KeyOf(Entity::kArgument, index);
   Id id = s.ids.Find(key);
   if (!id) {
     s.argument_count = std::max(s.argument_count, index + 1);
-    Id u64 = s.TypeOf(DType::kU64);
-    if (!s.push_constant) {
-      Id block = s.NewId(), variable = s.NewId();
-      Put(s.globals, spv::Op::OpTypeStruct, {block, u64});
-      Put(s.decorations, spv::Op::OpDecorate, {block, static_cast<uint32_t>(spv::Decoration::Block)});
-      Put(s.decorations, spv::Op::OpMemberDecorate, {block, 0, static_cast<uint32_t>(spv::Decoration::Offset), 0});
-      Put(s.globals, spv::Op::OpVariable, {s.PointerTo(StorageClass::PushConstant, block), variable, static_cast<uint32_t>(StorageClass::PushConstant)});
-      s.interface.push_back(variable);
-      Id member = s.EmitTo(s.prologue, spv::Op::OpAccessChain, s.PointerTo(StorageClass::PushConstant, u64), {variable, s.U32Id(0)});
-      s.push_constant = s.EmitTo(s.prologue, spv::Op::OpLoad, u64, {member});
-    }
-    Id address = s.push_constant;
+    Id u64 = s.TypeOf(DType::kU64), address = s.ArgumentBlock();
     if (index > 0) address = s.EmitTo(s.prologue, spv::Op::OpIAdd, u64, {address, U64(uint64_t{8} * index).id()});
     Id pointer = s.EmitTo(s.prologue, spv::Op::OpConvertUToPtr, s.PointerTo(StorageClass::PhysicalStorageBuffer, u64), {address});
     id = s.EmitTo(s.prologue, spv::Op::OpLoad, u64, {pointer, static_cast<uint32_t>(MemoryAccessMask::Aligned), 8});
     s.ids.Insert(key, id);
   }
   return s.Make(id, DType::kU64, 1);
+}
+
+// The lowest bit of the argument block's address, which is a multiple of 8.
+Value Builder::State::OpaqueZero() {
+  auto key = KeyOf(Entity::kComputed, static_cast<uint64_t>(Computed::kOpaqueZero));
+  Id id = ids.Find(key);
+  if (!id) {
+    Id u32 = TypeOf(DType::kU32), low = EmitTo(prologue, spv::Op::OpUConvert, u32, {ArgumentBlock()});
+    id = ids.Insert(key, EmitTo(prologue, spv::Op::OpBitwiseAnd, u32, {low, U32Id(1)}));
+  }
+  return Make(id, DType::kU32, 1);
 }
 
 Value Builder::SizeArgument(uint32_t index) {

@@ -125,7 +125,7 @@ def _modules():
         [x, y], version=9, module=portable, Sout=[[2, 2], [2, 3]], Tout=[tf.float32] * 2, platforms=["CPU"], disabled_checks=["platform"])),
         (real(2, 3), real(3, 2)), gradient=False)  # fmt: skip
     yield _case("XlaDequantize", lambda x: X.xla_dequantize(tf.cast(x, tf.uint32) * 1234567, min_range=-1.0, max_range=3.0, mode="MIN_COMBINED", transpose_output=False),
-                (whole(4, 8),))  # fmt: skip
+                (whole(4, 8),), tolerance=400)  # of the bf16 result, whose arithmetic is not rounded between # fmt: skip
 
 
 XLA_CASES = [*_modules(), *_contractions(), *_movement(), *_dynamic(), *_computations()]

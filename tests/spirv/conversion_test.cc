@@ -199,22 +199,40 @@ TEST(Conversions, EveryHalfAndEveryBrainFloat) {
   }
 }
 
-TEST(Conversions, HalvesWithoutA16BitType) {
-  const auto x = Borders();
-  const auto bits = Computed<uint32_t, float>(DType::kU32, DType::kF32, {x}, [](Builder& b, const std::vector<Value>& e) {
+// Of each number its half's bits, and twice the f32 of them: the second with something in the other half of the word.
+std::vector<uint32_t> HalvesByBits(const std::vector<float>& x, const BuilderOptions& options) {
+  const auto code = [](Builder& b, const std::vector<Value>& e) {
     const Value half = b.HalfBits(e[0]);
     return std::vector<Value>{half, b.Bitcast(b.FromHalfBits(half), DType::kU32), b.Bitcast(b.FromHalfBits(half | 0x12340000), DType::kU32)};
-  });
+  };
+  return Computed<uint32_t, float>(DType::kU32, DType::kF32, {x}, code, options);
+}
+void ExpectHalves(const std::vector<float>& x, const std::vector<uint32_t>& bits, bool subnormals) {
   for (size_t i = 0; i < x.size(); ++i) {
     const uint16_t expected = FloatToHalf(x[i]);
+    if (!subnormals && (expected & 0x7c00) == 0) continue;
     if (std::isnan(x[i])) {
       EXPECT_TRUE(IsNanHalf(static_cast<uint16_t>(bits[3 * i])) && bits[3 * i] < 0x10000 && std::isnan(FloatFromBits(bits[3 * i + 1])));
       continue;
     }
     EXPECT_EQ(bits[3 * i], expected) << x[i];
-    EXPECT_EQ(bits[3 * i + 1], BitsOf(HalfToFloat(expected)));
-    EXPECT_EQ(bits[3 * i + 2], BitsOf(HalfToFloat(expected)));  // the other half is not looked at
+    EXPECT_EQ(bits[3 * i + 1], BitsOf(HalfToFloat(expected))) << x[i];
+    EXPECT_EQ(bits[3 * i + 2], BitsOf(HalfToFloat(expected))) << x[i];  // the other half is not looked at
   }
+}
+TEST(Conversions, HalvesWithoutA16BitType) {
+  const auto x = Borders();
+  ExpectHalves(x, HalvesByBits(x, {"halves"}), true);
+}
+// Drivers that take a conversion there and back for the number itself must not see one.
+TEST(Conversions, HalvesByTheDriversConversion) {
+  const auto& limits = Device::Get().limits();
+  if (!limits.float16 || !limits.round_to_even_f16) GTEST_SKIP() << Device::Get().name() << " does not compute with f16 or does not round to even";
+  BuilderOptions options{"halves"};
+  options.exact_f16_conversion = options.round_to_even_f16 = true;
+  options.preserve_denormals_f16 = limits.preserve_denormals_f16;
+  const auto x = Borders();
+  ExpectHalves(x, HalvesByBits(x, options), limits.preserve_denormals_f16);
 }
 
 TEST(Conversions, Bitcasts) {
