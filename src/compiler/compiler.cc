@@ -7,6 +7,7 @@
 #include "compiler/memory_plan.h"
 #include "compiler/narrow_products.h"
 #include "compiler/program_builder.h"
+#include "compiler/transposed_products.h"
 #include "types/error.h"
 
 namespace tfvk::compiler {
@@ -26,9 +27,16 @@ program::TensorInfo InfoOf(const ir::TensorType& type, std::string name) { retur
 
 }  // namespace
 
+std::unique_ptr<ir::Graph> Rewritten(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options) {
+  std::unique_ptr<ir::Graph> transposed = options.fuse ? TransposeProducts(graph) : nullptr;
+  const bool narrows = options.allow_tf32 && options.narrow_products;
+  std::unique_ptr<ir::Graph> narrowed = narrows ? NarrowProducts(transposed ? *transposed : graph, limits) : nullptr;
+  return narrowed ? std::move(narrowed) : std::move(transposed);
+}
+
 program::Program Compile(const ir::Graph& given, const kernels::DeviceLimits& limits, const CompileOptions& options) {
-  const std::unique_ptr<ir::Graph> narrowed = options.allow_tf32 && options.narrow_products ? NarrowProducts(given, limits) : nullptr;
-  const ir::Graph& graph = narrowed ? *narrowed : given;
+  const std::unique_ptr<ir::Graph> rewritten = Rewritten(given, limits, options);
+  const ir::Graph& graph = rewritten ? *rewritten : given;
   ProgramBuilder builder(limits, options);
   std::vector<BufferSlice> parameters;
   std::vector<Place> places;

@@ -1,6 +1,8 @@
 // From a graph to a Program: fusion, schedule, memory plan, lowering.
 #pragma once
 
+#include <memory>
+
 #include "ir/graph.h"
 #include "kernels/kernel.h"
 #include "program/program.h"
@@ -14,6 +16,9 @@ struct CompileOptions {
   bool excess_precision = true;  // excess_precision.h, where launches are fused
   size_t plan_rank = 0;          // products and convolutions by the model's second, third ... choice of kernels, to measure them
 };
+
+// The graph as Compile rewrites it before it forms launches: transposed_products.h, narrow_products.h. Null where it stays as it is.
+std::unique_ptr<ir::Graph> Rewritten(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options);
 
 // Throws Error(kUnimplemented) naming the node, its shapes and its TensorFlow op when a node cannot be lowered, or the device lacks what it needs.
 program::Program Compile(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options = {});

@@ -129,6 +129,8 @@ class Former {
     for (const auto& [f, access] : with) evaluations += access.EvaluationsOf(value);
     const Chain chain = ChainOf(node);
     if (EstimatedCount(node.type().shape) == 1 && chain.cost <= kScalarInstructions) return true;
+    // A large broadcast: whoever reads it reads what it is made of instead.
+    if (chain.cost == 0 && EstimatedBytes(node.type()) >= kLaunchBytes + SourceBytes(chain)) return true;
     if (demand.fusions.size() > kMaxCopies) return false;
     const double work_bytes = std::max(0.0, evaluations - EstimatedCount(node.type().shape)) * chain.cost * kBytesPerInstruction;
 
@@ -140,6 +142,12 @@ class Former {
       if (repeated_bytes + work_bytes > stored) return false;
     }
     return true;
+  }
+
+  static double SourceBytes(const Chain& chain) {
+    double bytes = 0;
+    for (Value source : chain.sources) bytes += EstimatedBytes(source.type());
+    return bytes;
   }
 
   // The traffic of writing the node: a launch that reads the sources, or the epilogue of the launch that makes one of them, for which no other may wait. That

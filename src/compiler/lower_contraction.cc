@@ -52,7 +52,9 @@ kernels::GemmOperand OperandOf(const LoweringInput& input, const ir::Node& dot, 
   kernels::GemmOperand result;
   result.dtype = value.type().dtype;
   if (operand.strided()) {
-    result.memory = kernels::StridedMatrix{input.Operand(operand.view.base), *operand.batch_stride, *operand.outer_stride, *operand.k_stride};
+    std::vector<kernels::BatchDimension> batch;
+    for (const StridedDimension& d : Nested(operand.view, operand.batch)) batch.push_back({d.size, d.stride});
+    result.memory = kernels::StridedMatrix{input.Operand(operand.view.base), std::move(batch), *operand.outer_stride, *operand.k_stride};
   } else {
     result.body = ElementBody(input, value, operand);
   }
@@ -78,7 +80,10 @@ kernels::KernelSequence LowerDot(const LoweringInput& input) {
   spec.precision = PrecisionOf(attr.precision, input.options);
   spec.plan_rank = input.options.plan_rank;
   spec.results = ResultDTypes(input.fusion);
-  spec.epilogue = EpilogueOf(input, {spec.batch, spec.m, spec.n});
+  if (!attr.result_order.empty()) {
+    spec.order = kernels::ResultOrder{ShapeOf(left, lhs.batch), ShapeOf(left, lhs.outer), ShapeOf(right, rhs.outer), attr.result_order};
+  }
+  spec.epilogue = EpilogueOf(input, spec.order ? dot.type().shape : Shape{spec.batch, spec.m, spec.n});
   return kernels::MakeGemm(spec, input.limits);
 }
 

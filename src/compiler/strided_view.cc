@@ -85,20 +85,28 @@ StridedView RowMajorView(Value value) {
   return view;
 }
 
-std::optional<Size> CollapsedStride(const StridedView& view, const std::vector<int64_t>& dims) {
-  if (!view.expressible()) return std::nullopt;
-  std::optional<Size> innermost, expected;
+std::vector<StridedDimension> Nested(const StridedView& view, const std::vector<int64_t>& dims) {
+  std::vector<StridedDimension> nested;
   for (size_t i = dims.size(); i-- > 0;) {
     const Size size = view.shape[dims[i]], stride = view.strides[dims[i]];
     if (IsUnit(size)) continue;
-    if (!innermost) {
-      innermost = stride;
-    } else if (!expected || *expected != stride) {
-      return std::nullopt;
+    if (!nested.empty()) {
+      const std::optional<Size> expected = Times(nested.front().size, nested.front().stride), count = Times(size, nested.front().size);
+      if (expected && count && *expected == stride) {
+        nested.front().size = *count;
+        continue;
+      }
     }
-    expected = Times(size, stride);
+    nested.insert(nested.begin(), {size, stride});
   }
-  return innermost ? *innermost : Size(0);
+  return nested;
+}
+
+std::optional<Size> CollapsedStride(const StridedView& view, const std::vector<int64_t>& dims) {
+  if (!view.expressible()) return std::nullopt;
+  const std::vector<StridedDimension> nested = Nested(view, dims);
+  if (nested.size() > 1) return std::nullopt;
+  return nested.empty() ? Size(0) : nested[0].stride;
 }
 
 StridedView ViewOf(Value value) {
@@ -131,7 +139,6 @@ std::vector<size_t> ContractionOrder(const StridedView& lhs, const ir::DotAttr& 
 DotOperand Express(const StridedView& view, const DotOperand& dims) {
   DotOperand result = dims;
   result.view = view;
-  result.batch_stride = CollapsedStride(view, dims.batch);
   result.outer_stride = CollapsedStride(view, dims.outer);
   result.k_stride = CollapsedStride(view, dims.contract);
   return result;

@@ -22,16 +22,24 @@ StridedView RowMajorView(ir::Value value);
 // Looks through reshapes and transposes as far as strides can express.
 StridedView ViewOf(ir::Value value);
 
+// A dimension, or several that nest.
+struct StridedDimension {
+  Size size, stride;
+};
+// The dimensions `dims` of an expressible view, in this order, as the fewest that they make; without unit ones.
+std::vector<StridedDimension> Nested(const StridedView& view, const std::vector<int64_t>& dims);
+
 // One dimension standing for several: the stride when dimensions `dims` of the view, in this order, are walked as one; none when they do not nest.
 // No dimensions, or only unit ones: stride 0.
 std::optional<Size> CollapsedStride(const StridedView& view, const std::vector<int64_t>& dims);
 
-// A dot's operand with its dimensions by role; `outer` are the free ones. Each stride is none when the role's dimensions do not nest in memory.
+// A dot's operand with its dimensions by role; `outer` are the free ones. The strides of outer and contracted dimensions are none when they do not nest in
+// memory.
 struct DotOperand {
   StridedView view;
   std::vector<int64_t> batch, outer, contract;  // `contract` is in the same order for both operands of a dot
-  std::optional<Size> batch_stride, outer_stride, k_stride;
-  bool strided() const { return batch_stride && outer_stride && k_stride; }
+  std::optional<Size> outer_stride, k_stride;
+  bool strided() const { return view.expressible() && outer_stride && k_stride; }
 };
 DotOperand DotOperandOf(const ir::Node& dot, int operand);
 

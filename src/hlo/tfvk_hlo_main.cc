@@ -23,7 +23,6 @@
 
 #include "compiler/compiler.h"
 #include "compiler/fusion.h"
-#include "compiler/narrow_products.h"
 #include "hlo/comparison.h"
 #include "hlo/device_run.h"
 #include "hlo/evaluate.h"
@@ -287,15 +286,14 @@ void WriteModules(const program::Program& program, const std::string& folder) {
 
 program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& graph, const Options& options) {
   const kernels::DeviceLimits limits = program::LimitsOf(plan);
+  const compiler::CompileOptions compile_options = {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow,
+                                                    /*excess_precision=*/!options.round_each, /*plan_rank=*/options.plan_rank};
   if (options.print_fusions) {
-    const auto narrowed = options.tf32 && !options.no_narrow ? compiler::NarrowProducts(graph, limits) : nullptr;
-    PrintFusions(narrowed ? *narrowed : graph, options);
+    const auto rewritten = compiler::Rewritten(graph, limits, compile_options);
+    PrintFusions(rewritten ? *rewritten : graph, options);
   }
   const Timer compile_time;
-  program::Program program = compiler::Compile(
-      graph, limits,
-      {/*allow_tf32=*/options.tf32, /*fuse=*/!options.no_fuse, /*narrow_products=*/!options.no_narrow, /*excess_precision=*/!options.round_each,
-       /*plan_rank=*/options.plan_rank});
+  program::Program program = compiler::Compile(graph, limits, compile_options);
   if (options.random == 0 && options.benchmark == 0)
     fmt::print("  compile {:.1f} ms, {} kernels, {} launches, {} bytes of temporaries\n", compile_time.Milliseconds(), program.kernels.size(),
                LaunchCount(program), program.temporary_bytes);

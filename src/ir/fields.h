@@ -1,6 +1,8 @@
 // The fields of every attribute struct by name, listed once for the printer and the parser. `visit(name, field)` is called with a reference to each field.
 #pragma once
 
+#include <string_view>
+
 #include "ir/graph.h"
 
 namespace tfvk::ir {
@@ -18,7 +20,7 @@ void VisitFields(Attr& a, Visitor&& visit) {
     visit("direction", a.direction), visit("total_order", a.total_order);
   } else if constexpr (std::is_same_v<A, DotAttr>) {
     visit("lhs_batch", a.lhs_batch), visit("rhs_batch", a.rhs_batch), visit("lhs_contract", a.lhs_contract), visit("rhs_contract", a.rhs_contract);
-    visit("precision", a.precision);
+    visit("precision", a.precision), visit("result_order", a.result_order);
   } else if constexpr (std::is_same_v<A, WindowDim>) {
     visit("size", a.size), visit("stride", a.stride), visit("pad_low", a.pad_low), visit("pad_high", a.pad_high);
     visit("base_dilation", a.base_dilation), visit("window_dilation", a.window_dilation), visit("reversal", a.reversal);
@@ -42,6 +44,9 @@ void VisitFields(Attr& a, Visitor&& visit) {
     visit("algorithm", a.algorithm);
   }
 }
+
+// Whether a field is left out of the text where it has its default value.
+inline bool IsOptional(std::string_view field) { return field == "result_order"; }
 
 // The spellings of an enumeration's values, in order.
 template <class E>

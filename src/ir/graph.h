@@ -88,9 +88,11 @@ struct CompareAttr {
   bool total_order = false;  // floats: -NaN < -inf < ... < -0 < +0 < ... < inf < NaN
 };
 enum class Precision : uint8_t { kDefault, kHigh, kHighest };  // kDefault: what TensorFlow's TF32 switch allows for fp32
-struct DotAttr {                                               // result: batch..., lhs free..., rhs free...
+struct DotAttr {
   std::vector<int64_t> lhs_batch, rhs_batch, lhs_contract, rhs_contract;
   Precision precision = Precision::kDefault;
+  // Result dimension i is dimension result_order[i] of batch..., lhs free..., rhs free...; empty: these as they are, which is all that StableHLO has.
+  std::vector<int64_t> result_order = {};
 };
 struct WindowDim {
   int64_t size = 1, stride = 1, pad_low = 0, pad_high = 0;  // pads may be negative

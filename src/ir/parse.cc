@@ -212,7 +212,9 @@ void TakeAttributes(Line& line, Attributes& attributes) {
   std::visit(
       [&](auto& attribute) {
         VisitFields(attribute, [&](const char* name, auto& field) {
-          line.Take(std::string(name) + "=");
+          const std::string begin = std::string(name) + "=";
+          if (IsOptional(name) && !line.StartsWith(begin)) return;
+          line.Take(begin);
           TakeField(line, field);
         });
       },

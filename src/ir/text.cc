@@ -62,7 +62,10 @@ std::string AttributeText(const Node& node) {
   std::string text;
   std::visit(
       [&](const auto& attribute) {
-        VisitFields(attribute, [&](const char* name, const auto& field) { text += fmt::format(" {}={}", name, FieldText(field)); });
+        VisitFields(attribute, [&](const char* name, const auto& field) {
+          const std::string value = FieldText(field);
+          if (!IsOptional(name) || value != FieldText(std::decay_t<decltype(field)>())) text += fmt::format(" {}={}", name, value);
+        });
       },
       node.attributes);
   return text;

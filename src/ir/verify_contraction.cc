@@ -108,6 +108,13 @@ void VerifyDot(const Checker& c) {
       if (std::find(used.begin(), used.end(), static_cast<int64_t>(d)) == used.end()) expected.shape.push_back(c.in(side).shape[d]);
     }
   }
+  if (!dot.result_order.empty()) {
+    c.ExpectLength(dot.result_order, expected.shape.size(), "the result's order");
+    c.ExpectDimensions(dot.result_order, expected.shape.size(), "the result's order");
+    Shape ordered;
+    for (int64_t d : dot.result_order) ordered.push_back(expected.shape[d]);
+    expected.shape = std::move(ordered);
+  }
   c.ExpectResult(expected);
 }
 

@@ -1,6 +1,7 @@
 // What goes into one launch.
 #include "compiler/fusion.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "compiler/describe.h"
@@ -97,6 +98,28 @@ TEST(Fusion, CheapValuesAreRepeatedNotKept) {
 }
 
 // What the epilogue of a product can write costs nothing to keep: its three readers read one tensor each, not the product and the residual.
+// Attention's mask, which every layer reads: each of a dozen launches reads the small tensor.
+TEST(Fusion, LargeBroadcastsAreNotWritten) {
+  std::string text = R"(graph "masks" symbols=0 {
+  %0 = parameter() dims=[0] : pred[96,96]
+  %1 = broadcast_in_dim(%0) dims=[1,2] : pred[64,96,96]
+)";
+  std::string outputs;
+  constexpr int kReaders = 12;
+  for (int i = 0; i < kReaders; ++i) {
+    const int n = 2 + 4 * i;
+    text += fmt::format("  %{} = parameter() dims=[{}] : f32[64,96,96]\n", n, i + 1);
+    text += fmt::format("  %{} = constant() splat<{}> : f32[64,96,96]\n", n + 1, i);
+    text += fmt::format("  %{} = select(%1, %{}, %{}) : f32[64,96,96]\n", n + 2, n, n + 1);
+    text += fmt::format("  %{} = reverse(%{}) dims=[{}] : f32[64,96,96]\n", n + 3, n + 2, i % 3);
+    outputs += fmt::format("{}%{}", i == 0 ? "" : ", ", n + 3);
+  }
+  const auto graph = Parse(text + "  return " + outputs + "\n}\n");
+  for (const Fusion& fusion : FormFusions(*graph, true)) {
+    for (const ir::Value& output : fusion.outputs) EXPECT_EQ(output.type().dtype, DType::kF32);
+  }
+}
+
 TEST(Fusion, EpiloguesOfProductsAreKept) {
   const auto graph = Parse(WithSums(R"(graph "residual" symbols=0 {
   %0 = parameter() dims=[0] : f32[2048,1024]

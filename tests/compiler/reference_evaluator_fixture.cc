@@ -268,7 +268,9 @@ Tensor DotProduct(const Node& node, const Operands& in) {
   const auto& dot = node.attr<ir::DotAttr>();
   Dims contracted;
   for (int64_t d : dot.lhs_contract) contracted.push_back(in[0]->shape[d]);
-  return Generate(node.type(), [&](const Dims& index) {
+  return Generate(node.type(), [&](const Dims& at) {
+    Dims index = at;
+    for (size_t i = 0; i < dot.result_order.size(); ++i) index[dot.result_order[i]] = at[i];
     Dims lhs(in[0]->shape.size()), rhs(in[1]->shape.size());
     size_t next = 0;
     for (size_t i = 0; i < dot.lhs_batch.size(); ++i) lhs[dot.lhs_batch[i]] = rhs[dot.rhs_batch[i]] = index[next++];

@@ -68,6 +68,7 @@ TEST(Text, EveryAttribute) {
   %9 = parameter() dims=[2] : u64[2]
   %10 = rng_bit_generator(%9) algorithm=three_fry : (u64[2], u32[5])
   %11 = reduce_precision(%0) dims=[5,10] : f32[1,8,8,4]
+  %12 = dot_general(%0, %1) lhs_batch=[] rhs_batch=[] lhs_contract=[3] rhs_contract=[2] precision=default result_order=[5,0,1,2,3,4] : f32[16,1,8,8,3,3]
   return
 }
 )");

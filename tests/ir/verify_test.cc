@@ -226,6 +226,12 @@ TEST(Verify, Dot) {
   Accept("%20 = dot_general(%1, %2)" + matmul + "f32[?0,?1]");
   Accept("%20 = dot_general(%14, %14)" + matmul + "f32[4,4]");
   Accept("%20 = dot_general(%10, %10) lhs_batch=[0] rhs_batch=[0] lhs_contract=[2,3] rhs_contract=[1,3] precision=high : f32[2,8,8]");
+  Accept("%20 = dot_general(%10, %10) lhs_batch=[0] rhs_batch=[0] lhs_contract=[2,3] rhs_contract=[1,3] precision=high result_order=[1,0,2] : f32[8,2,8]");
+  Reject("%20 = dot_general(%10, %10) lhs_batch=[0] rhs_batch=[0] lhs_contract=[2,3] rhs_contract=[1,3] precision=high result_order=[1,0,2] : f32[2,8,8]",
+         "f32");
+  Reject("%20 = dot_general(%10, %10) lhs_batch=[0] rhs_batch=[0] lhs_contract=[2,3] rhs_contract=[1,3] precision=high result_order=[1,0] : f32[8,2]", "order");
+  Reject("%20 = dot_general(%10, %10) lhs_batch=[0] rhs_batch=[0] lhs_contract=[2,3] rhs_contract=[1,3] precision=high result_order=[1,1,2] : f32[8,8,8]",
+         "twice");
   Reject("%20 = dot_general(%0, %8)" + matmul + "f32[5,4]", "[5], not [4]");
   Reject("%20 = dot_general(%0, %3)" + matmul + "f32[4,4]", "floats and integers");
   Reject("%20 = dot_general(%1, %2) lhs_batch=[] rhs_batch=[] lhs_contract=[0] rhs_contract=[0] precision=default : f32[6,6]", "differ");

@@ -89,7 +89,7 @@ GemmSpec SpecOf(const Case& c, const Side& lhs, const Side& rhs) {
     o.dtype = c.dtype;
     const auto stride = [&](int64_t value, int which) { return c.symbols && value != 1 ? Size::Symbol(symbol + which) : Size(value); };
     o.memory = StridedMatrix{{Tensor::Role::kOperand, index, c.dtype, {static_cast<int64_t>(s.values.size()) + c.unread}},
-                             stride(s.batch_stride, 0),
+                             {{spec.batch, stride(s.batch_stride, 0)}},
                              stride(s.outer_stride, 1),
                              stride(s.k_stride, 2)};
     return o;
