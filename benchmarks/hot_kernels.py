@@ -84,6 +84,7 @@ OTHERS: dict[str, tuple[Callable, list[tuple[int, ...]]]] = {
     "column_sum": (sum_over((0,)), [(8192, 4096)]),
     "batch_norm": (lambda m, *inputs: normalize(m, *inputs, [0, 1, 2]), [(BATCH, 56, 56, 256), (256,), (256,)]),
     "softmax": (lambda m, x: (softmax(m, x),), [(16384, 1000)]),
+    "softmax_of_long_rows": (lambda m, x: (softmax(m, x),), [(8192, 8192)]),
     "layer_norm": (lambda m, *inputs: normalize(m, *inputs, [1]), [(8192, 1024), (1024,), (1024,)]),
     "gelu": (gelu, [(8192, 4096)]),
     "transpose_matrix": (transpose(1, 0), [(4096, 4096)]),

@@ -39,7 +39,10 @@ std::string LaunchName(const Fusion& fusion) {
 }
 
 BlockCompiler::BlockCompiler(ProgramBuilder& builder, const ir::Graph& graph, std::vector<BufferSlice> parameters, std::vector<Place> places)
-    : builder_(builder), graph_(graph), places_(std::move(places)), fusions_(FormFusions(graph, builder.options().fuse, builder.options().excess_precision)) {
+    : builder_(builder),
+      graph_(graph),
+      places_(std::move(places)),
+      fusions_(FormFusions(graph, builder.limits(), builder.options().fuse, builder.options().excess_precision)) {
   Require(parameters.size() == graph.parameters().size() && places_.size() == graph.outputs.size(), "a block got {} parameters and {} outputs, not {} and {}",
           parameters.size(), places_.size(), graph.parameters().size(), graph.outputs.size());
   for (size_t i = 0; i < parameters.size(); ++i) slices_[{graph.parameters()[i], 0}] = parameters[i];

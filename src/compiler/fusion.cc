@@ -281,9 +281,9 @@ bool IsInPlaceUpdate(const Node& node) {
   return 2 * EstimatedCount(node.operands[1].type().shape) <= EstimatedCount(node.type().shape);
 }
 
-std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse, bool excess_precision) {
+std::vector<Fusion> FormFusions(const ir::Graph& graph, const kernels::DeviceLimits& limits, bool fuse, bool excess_precision) {
   std::vector<Fusion> fusions = Former(graph, fuse).Run();
-  if (fuse) fusions = MergeFusions(graph, std::move(fusions));
+  if (fuse) fusions = MergeFusions(graph, std::move(fusions), limits);
   const auto exceeding = std::make_shared<const Members>(fuse && excess_precision ? ResultsWithExcessPrecision(graph) : Members());
   for (Fusion& fusion : fusions) fusion.exceeding = exceeding;
   return fusions;

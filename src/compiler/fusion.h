@@ -6,19 +6,29 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/access.h"
 #include "ir/graph.h"
+#include "kernels/kernel.h"
 
 namespace tfvk::compiler {
 
+// A launch over rows (row_fusion.h): index {row..., column}, the row's dimensions without unit ones.
+struct Rows {
+  Shape rows;
+  int64_t columns = 1;
+  std::vector<std::vector<const ir::Node*>> stages;  // the heroes, each after those that it uses
+};
+
 struct Fusion {
-  std::vector<const ir::Node*> heroes;       // none: a map. Several: reductions of one iteration space
+  std::vector<const ir::Node*> heroes;       // none: a map. Several: reductions of one iteration space, or of one set of rows
   Members members;                           // heroes included
   std::vector<ir::Value> outputs;            // written to memory; never reshapes (Base); those made by the way (IsByTheWay) last
   Access access;                             // its keys `reads` are the operands
+  std::optional<Rows> rows;                  // a launch over rows, whose outputs have an element for each of theirs or one a row
   std::shared_ptr<const Members> exceeding;  // of the whole graph: results that are not rounded (excess_precision.h)
 
   bool is_map() const { return heroes.empty(); }
@@ -38,6 +48,6 @@ bool HasEpilogue(const ir::Node& hero);
 bool IsInPlaceUpdate(const ir::Node& node);
 
 // All launches of a graph, in topological order. Reshapes, parameters and constants have none.
-std::vector<Fusion> FormFusions(const ir::Graph& graph, bool fuse, bool excess_precision = true);
+std::vector<Fusion> FormFusions(const ir::Graph& graph, const kernels::DeviceLimits& limits, bool fuse = true, bool excess_precision = true);
 
 }  // namespace tfvk::compiler

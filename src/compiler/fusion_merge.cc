@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "compiler/row_fusion.h"
 #include "types/error.h"
 
 namespace tfvk::compiler {
@@ -32,7 +33,7 @@ bool SharesRead(const Fusion& a, const Fusion& b) {
 
 class Merger {
  public:
-  Merger(const ir::Graph& graph, std::vector<Fusion> fusions) {
+  Merger(const ir::Graph& graph, std::vector<Fusion> fusions, const kernels::DeviceLimits& limits) : row_fusion_(limits) {
     for (Value v : graph.outputs) graph_outputs_.insert(Base(v));
     for (Fusion& f : fusions) fusions_.push_back(std::move(f));
     for (size_t i = 0; i < fusions_.size(); ++i) {
@@ -48,6 +49,7 @@ class Merger {
     MergeSiblings([](const Fusion& f) { return f.is_map(); });
     MergeEpilogues();
     MergeSiblings(IsReduction);
+    MergeRows();
     return InOrder();
   }
 
@@ -75,6 +77,44 @@ class Merger {
       while (AbsorbConsumer(p)) {
       }
     }
+  }
+
+  // Makes launches over rows of reductions and what uses their results, or gives them their operands, element by element.
+  void MergeRows() {
+    for (int f = 0; f < count(); ++f) {
+      while (fusions_[f] && row_fusion_.RowsOf(*fusions_[f]) && TryMergeRows(f)) {
+      }
+    }
+  }
+
+  bool TryMergeRows(int f) {
+    const Rows rows = *row_fusion_.RowsOf(*fusions_[f]);
+    for (int other : Consumers(f)) {
+      if (fusions_[other]->is_map() || IsReduction(*fusions_[other])) {
+        if (TryMergeRows(rows, f, other)) return true;
+      }
+    }
+    for (int other : Producers(f)) {
+      if (fusions_[other]->is_map() && TryMergeRows(rows, other, f)) return true;
+    }
+    return false;
+  }
+
+  bool TryMergeRows(const Rows& rows, int producer, int consumer) {
+    const Fusion &p = *fusions_[producer], &c = *fusions_[consumer];
+    if (!row_fusion_.WorksOn(rows, p) || !row_fusion_.WorksOn(rows, c) || !PassesRows(rows, p, c) || HasPath(producer, consumer, true)) return false;
+    std::optional<Fusion> merged = Union(producer, consumer);
+    return merged && row_fusion_.Complete(rows, *merged) && Replace(producer, consumer, std::move(merged));
+  }
+
+  // Whether a tensor of the rows' elements is read once less.
+  static bool PassesRows(const Rows& rows, const Fusion& p, const Fusion& c) {
+    const double elements = EstimatedCount(rows.rows) * static_cast<double>(rows.columns);
+    const auto is_large = [&](Value v) { return EstimatedCount(v.type().shape) >= elements; };
+    return std::any_of(c.access.reads.begin(), c.access.reads.end(), [&](const auto& read) {
+      const bool made = std::find(p.outputs.begin(), p.outputs.end(), read.first) != p.outputs.end();
+      return is_large(read.first) && (made || p.access.reads.count(read.first) != 0);
+    });
   }
 
   // Merges launches of one kind and space that do not depend on each other and share an operand (or are small).
@@ -124,10 +164,13 @@ class Merger {
     return !HasPath(producer, consumer, true) && TryMerge(producer, consumer);
   }
 
-  // The merged launch takes the place of `a`.
   bool TryMerge(int a, int b) {
     std::optional<Fusion> merged = Merged(a, b);
-    if (!merged) return false;
+    return merged && Replace(a, b, std::move(merged));
+  }
+
+  // The merged launch takes the place of `a`.
+  bool Replace(int a, int b, std::optional<Fusion> merged) {
     for (int f : {a, b}) {
       for (const auto& [v, contexts] : fusions_[f]->access.reads) readers_[v].erase(f);
       for (Value v : fusions_[f]->outputs) producer_.erase(v);
@@ -139,7 +182,8 @@ class Merger {
     return true;
   }
 
-  std::optional<Fusion> Merged(int a, int b) const {
+  // Both together; none where nothing but numbers made by the way would be left to write.
+  std::optional<Fusion> Union(int a, int b) const {
     const Fusion &x = *fusions_[a], &y = *fusions_[b];
     Fusion merged;
     merged.heroes = x.heroes;
@@ -153,9 +197,17 @@ class Merger {
     }
     const auto by_the_way = std::stable_partition(merged.outputs.begin(), merged.outputs.end(), [](const Value& v) { return !IsByTheWay(*v.node); });
     if (by_the_way == merged.outputs.begin() && !(merged.is_map() && by_the_way != merged.outputs.end())) return std::nullopt;
+    return merged;
+  }
+
+  std::optional<Fusion> Merged(int a, int b) const {
+    const Fusion &x = *fusions_[a], &y = *fusions_[b];
+    std::optional<Fusion> both = Union(a, b);
+    if (!both) return std::nullopt;
+    Fusion& merged = *both;
     merged.access = Analyze(merged.outputs, merged.heroes, merged.members, x.access.evaluations[kIdentity]);
     if (!Fits(merged) || !KeepsContexts(merged, x) || !KeepsContexts(merged, y)) return std::nullopt;
-    return merged;
+    return both;
   }
 
   // A value computed once must not become one that is computed at several indices, which a union of members can cause.
@@ -189,6 +241,15 @@ class Merger {
       if (it != readers_.end()) consumers.insert(it->second.begin(), it->second.end());
     }
     return consumers;
+  }
+
+  std::set<int> Producers(int f) const {
+    std::set<int> producers;
+    for (const auto& [v, contexts] : fusions_[f]->access.reads) {
+      auto it = producer_.find(v);
+      if (it != producer_.end()) producers.insert(it->second);
+    }
+    return producers;
   }
 
   // Whether `to` depends on `from`; with `indirectly`, through some third launch.
@@ -238,6 +299,7 @@ class Merger {
     order.push_back(f);
   }
 
+  const RowFusion row_fusion_;
   std::vector<std::optional<Fusion>> fusions_;
   std::map<Value, int> producer_;
   std::map<Value, std::set<int>> readers_;
@@ -246,6 +308,8 @@ class Merger {
 
 }  // namespace
 
-std::vector<Fusion> MergeFusions(const ir::Graph& graph, std::vector<Fusion> fusions) { return Merger(graph, std::move(fusions)).Run(); }
+std::vector<Fusion> MergeFusions(const ir::Graph& graph, std::vector<Fusion> fusions, const kernels::DeviceLimits& limits) {
+  return Merger(graph, std::move(fusions), limits).Run();
+}
 
 }  // namespace tfvk::compiler

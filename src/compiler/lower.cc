@@ -21,6 +21,7 @@ kernels::Tensor LoweringInput::Operand(Value value) const {
 KernelSequence Lower(const LoweringInput& input) {
   const ir::Node* hero = input.fusion.hero();
   if (!hero) return LowerMap(input);
+  if (input.fusion.rows) return LowerRows(input);
   switch (hero->op) {
     case Op::kReduce:
       return LowerReduce(input);
@@ -68,26 +69,33 @@ std::vector<DType> ResultDTypes(const Fusion& fusion) {
   return dtypes;
 }
 
-namespace {
-
-// The elements of a launch's outputs; of those made by the way, what this element adds to them.
-std::vector<spirv::Value> Outputs(ElementEmitter& elements, Emitter& e, const std::vector<Value>& outputs, const Position& at) {
+std::vector<spirv::Value> OutputsAt(Emitter& e, ElementEmitter& elements, const std::vector<Value>& outputs, const std::vector<Value>& some,
+                                    const Position& at) {
   std::vector<spirv::Value> results;
-  for (size_t r = 0; r < outputs.size(); ++r) {
-    const ir::Node& node = *outputs[r].node;
+  for (Value output : some) {
+    const ir::Node& node = *output.node;
     if (!IsByTheWay(node)) {
-      results.push_back(elements.Element(outputs[r], at));
+      results.push_back(elements.Element(output, at));
       continue;
     }
+    const auto number = static_cast<int>(std::find(outputs.begin(), outputs.end(), output) - outputs.begin());
     const spirv::Value bits = e.b().Bitcast(elements.Element(node.operands[0], at), DType::kU32);
     constexpr int64_t kNotFinite = 255;
     const spirv::Value exponent = (bits >> 23) & 255;
-    e.TakeMaximum({kernels::Tensor::Role::kResult, static_cast<int>(r), DType::kU32, {}}, e.b().Select(exponent == kNotFinite, e.b().U32(0), exponent));
+    e.TakeMaximum({kernels::Tensor::Role::kResult, number, DType::kU32, {}}, e.b().Select(exponent == kNotFinite, e.b().U32(0), exponent));
   }
   return results;
 }
 
-}  // namespace
+// Products are summed in 32 bits, beyond the range of narrow integers.
+void BindAccumulated(Emitter& e, ElementEmitter& elements, Value value, spirv::Value accumulated) {
+  const DType dtype = value.type().dtype;
+  if (IsInteger(dtype)) {
+    elements.Bind(value, kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, accumulated));
+  } else {
+    elements.BindResult(value, accumulated);
+  }
+}
 
 kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
   std::vector<Value> accumulated;
@@ -99,16 +107,8 @@ kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape) {
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, accumulated, shape](Emitter& e, const Index& index, const std::vector<spirv::Value>& values) {
     ElementEmitter elements(e, fusion, operands);
-    for (size_t i = 0; i < accumulated.size(); ++i) {
-      // Products are summed in 32 bits, beyond the range of narrow integers.
-      const DType dtype = accumulated[i].type().dtype;
-      if (IsInteger(dtype)) {
-        elements.Bind(accumulated[i], kernels::ConvertElement(e, kernels::ComputeType(dtype), dtype, values[i]));
-      } else {
-        elements.BindResult(accumulated[i], values[i]);
-      }
-    }
-    return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
+    for (size_t i = 0; i < accumulated.size(); ++i) BindAccumulated(e, elements, accumulated[i], values[i]);
+    return OutputsAt(e, elements, fusion.outputs, fusion.outputs, Positions::Of(shape, index));
   };
 }
 
@@ -117,7 +117,7 @@ kernels::Body MapBodyOf(const LoweringInput& input, const Shape& shape) {
   const OperandNumbers& operands = input.operands;
   return [&fusion, &operands, shape](Emitter& e, const Index& index) {
     ElementEmitter elements(e, fusion, operands);
-    return Outputs(elements, e, fusion.outputs, Positions::Of(shape, index));
+    return OutputsAt(e, elements, fusion.outputs, fusion.outputs, Positions::Of(shape, index));
   };
 }
 

@@ -26,6 +26,7 @@ kernels::KernelSequence Lower(const LoweringInput& input);
 
 kernels::KernelSequence LowerMap(const LoweringInput& input);
 kernels::KernelSequence LowerReduce(const LoweringInput& input);
+kernels::KernelSequence LowerRows(const LoweringInput& input);
 kernels::KernelSequence LowerReduceWindow(const LoweringInput& input);
 kernels::KernelSequence LowerSelectAndScatter(const LoweringInput& input);
 kernels::KernelSequence LowerDot(const LoweringInput& input);
@@ -44,12 +45,19 @@ std::vector<DType> ResultDTypes(const Fusion& fusion);
 kernels::Epilogue EpilogueOf(const LoweringInput& input, const Shape& shape);
 // A map's outputs at an index of `shape`.
 kernels::Body MapBodyOf(const LoweringInput& input, const Shape& shape);
+// Gives a hero's accumulated value to the code that follows, as the value's dtype holds it.
+void BindAccumulated(kernels::Emitter& e, ElementEmitter& elements, ir::Value value, spirv::Value accumulated);
+// The elements of some of a launch's `outputs` at a position, in order; of those made by the way, what this element adds to them.
+std::vector<spirv::Value> OutputsAt(kernels::Emitter& e, ElementEmitter& elements, const std::vector<ir::Value>& outputs, const std::vector<ir::Value>& some,
+                                    const Position& at);
 // The elements of `values` at an index of `shape`.
 kernels::Body BodyOf(const LoweringInput& input, std::vector<ir::Value> values, const Shape& shape);
 // The elements of scalars.
 kernels::Initial InitialOf(const LoweringInput& input, std::vector<ir::Value> values);
 // A region of (accumulators..., values...) as a combiner of two tuples.
 kernels::Combiner CombinerOf(const ir::Graph& region);
+// As CombinerOf, of several regions whose accumulators and values lie side by side.
+kernels::Combiner SideBySide(std::vector<const ir::Graph*> regions);
 // The operation of a region that is one operation of its two parameters; null where it is not.
 const ir::Node* SingleOperation(const ir::Graph& region);
 // Whether `initial` is a constant that the region's operation leaves unchanged: 0 for add, 1 for multiply, the least value for maximum, ...

@@ -37,24 +37,6 @@ Accumulation AccumulationOf(const Fusion& fusion) {
   return result;
 }
 
-kernels::Combiner SideBySide(std::vector<const ir::Graph*> regions) {
-  return [regions = std::move(regions)](Emitter& e, const std::vector<spirv::Value>& a, const std::vector<spirv::Value>& b) {
-    std::vector<spirv::Value> results;
-    size_t next = 0;
-    for (const ir::Graph* region : regions) {
-      const size_t n = region->outputs.size();
-      const auto part = [&](const std::vector<spirv::Value>& all) {
-        const auto begin = all.begin() + static_cast<std::ptrdiff_t>(next);
-        return std::vector<spirv::Value>(begin, begin + static_cast<std::ptrdiff_t>(n));
-      };
-      const std::vector<spirv::Value> combined = CombinerOf(*region)(e, part(a), part(b));
-      results.insert(results.end(), combined.begin(), combined.end());
-      next += n;
-    }
-    return results;
-  };
-}
-
 // The same reduction with neighbouring dimensions of one fate merged: fewer divisions, and kernels see rows and columns.
 struct CollapsedReduction {
   Shape input, kept;
@@ -97,6 +79,24 @@ std::vector<kernels::WindowDimension> WindowOf(const ir::Node& node) {
 }
 
 }  // namespace
+
+kernels::Combiner SideBySide(std::vector<const ir::Graph*> regions) {
+  return [regions = std::move(regions)](Emitter& e, const std::vector<spirv::Value>& a, const std::vector<spirv::Value>& b) {
+    std::vector<spirv::Value> results;
+    size_t next = 0;
+    for (const ir::Graph* region : regions) {
+      const size_t n = region->outputs.size();
+      const auto part = [&](const std::vector<spirv::Value>& all) {
+        const auto begin = all.begin() + static_cast<std::ptrdiff_t>(next);
+        return std::vector<spirv::Value>(begin, begin + static_cast<std::ptrdiff_t>(n));
+      };
+      const std::vector<spirv::Value> combined = CombinerOf(*region)(e, part(a), part(b));
+      results.insert(results.end(), combined.begin(), combined.end());
+      next += n;
+    }
+    return results;
+  };
+}
 
 kernels::KernelSequence LowerReduce(const LoweringInput& input) {
   const ir::Node& hero = *input.fusion.hero();

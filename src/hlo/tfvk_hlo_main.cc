@@ -257,8 +257,8 @@ std::string Describe(ir::Value v) {
   return fmt::format("{} {}", v.result == 0 ? name : fmt::format("{}#{}", name, v.result), ir::ToText(v.type()));
 }
 
-void PrintFusions(const ir::Graph& graph, const Options& options) {
-  for (const compiler::Fusion& fusion : compiler::FormFusions(graph, !options.no_fuse)) {
+void PrintFusions(const ir::Graph& graph, const kernels::DeviceLimits& limits, const Options& options) {
+  for (const compiler::Fusion& fusion : compiler::FormFusions(graph, limits, !options.no_fuse)) {
     fmt::print("fusion of {} nodes:", fusion.members.size());
     for (const ir::Node* hero : fusion.heroes) fmt::print(" {} ({})", ir::Name(hero->op), hero->origin);
     for (const auto& [value, contexts] : fusion.access.reads) fmt::print("\n  read  {}", Describe(value));
@@ -290,7 +290,7 @@ program::Program CompileFor(const vulkan::DevicePlan& plan, const ir::Graph& gra
                                                     /*excess_precision=*/!options.round_each, /*plan_rank=*/options.plan_rank};
   if (options.print_fusions) {
     const auto rewritten = compiler::Rewritten(graph, limits, compile_options);
-    PrintFusions(rewritten ? *rewritten : graph, options);
+    PrintFusions(rewritten ? *rewritten : graph, limits, options);
   }
   const Timer compile_time;
   program::Program program = compiler::Compile(graph, limits, compile_options);

@@ -27,13 +27,39 @@ DType ComputeType(DType t) {
   }
 }
 
+struct Emitter::Consecutive {
+  // An index made from a linear one, so that linearizing it again costs nothing.
+  struct KnownIndex {
+    Shape shape;
+    std::vector<Id> ids;
+    Value linear;
+  };
+  // A vector load that serves several consecutive reads.
+  struct VectorLoad {
+    Tensor::Role role;
+    int index;
+    DType dtype;
+    std::vector<Id> row;  // the ids of the outer dimensions' indices; empty for the whole linear range
+    Shape shape;
+    std::vector<Value> elements;
+  };
+  std::vector<KnownIndex> known_indices;
+  // The ids of the elements' linear indices, of their last dimension's, and of the outer dimensions'; the block they start in.
+  std::vector<Id> linear, last, outer;
+  Value first_linear, first_last;
+  Id block = 0;
+  std::vector<VectorLoad> loads;
+};
+
 namespace {
 
 spirv::BuilderOptions WithFloatControls(spirv::BuilderOptions options, const DeviceLimits& limits) {
   options.preserve_nan_inf_f32 |= limits.preserve_nan_inf_f32;
   options.round_to_even_f16 |= limits.round_to_even_f16;
   options.preserve_denormals_f16 |= limits.preserve_denormals_f16;
-  options.exact_f16_conversion |= limits.float16 && limits.round_to_even_f16 && limits.preserve_denormals_f16;
+  // Not on Intel's GPUs, where the conversions cost registers that products' epilogues do not have.
+  const bool has_registers = limits.vendor != DeviceLimits::Vendor::kIntel;
+  options.exact_f16_conversion |= limits.float16 && limits.round_to_even_f16 && limits.preserve_denormals_f16 && has_registers;
   return options;
 }
 
@@ -48,7 +74,8 @@ std::vector<Id> IdsOf(const Index& index) {
 
 }  // namespace
 
-Emitter::Emitter(spirv::BuilderOptions options, const DeviceLimits& limits) : b_(WithFloatControls(std::move(options), limits)), limits_(limits) {}
+Emitter::Emitter(spirv::BuilderOptions options, const DeviceLimits& limits)
+    : b_(WithFloatControls(std::move(options), limits)), limits_(limits), at_(std::make_shared<Consecutive>()) {}
 
 Value Emitter::ArgumentFor(KernelArgument::Kind kind, int index) {
   for (size_t k = 0; k < arguments_.size(); ++k) {
@@ -89,9 +116,9 @@ Value Emitter::CountOf(const Shape& shape) {
 
 Value Emitter::Linearize(const Shape& shape, const Index& index) {
   Require(shape.size() == index.size(), "[Kernel] an index of {} dimensions into a shape of {}.", index.size(), shape.size());
-  if (!known_indices_.empty()) {
+  if (!at_->known_indices.empty()) {
     std::vector<Id> ids = IdsOf(index);
-    for (auto known = known_indices_.rbegin(); known != known_indices_.rend(); ++known) {
+    for (auto known = at_->known_indices.rbegin(); known != at_->known_indices.rend(); ++known) {
       if (known->ids == ids && known->shape == shape) return known->linear;
     }
   }
@@ -124,7 +151,7 @@ Index Emitter::Delinearize(const Shape& shape, Value linear) {
   }
   // An index of constants alone could be met where `linear` is out of reach.
   bool varies = std::any_of(index.begin(), index.end(), [](const Value& v) { return !v.constant(); });
-  if (!linear.constant() && varies) known_indices_.push_back({shape, IdsOf(index), linear});
+  if (!linear.constant() && varies) at_->known_indices.push_back({shape, IdsOf(index), linear});
   return index;
 }
 
@@ -136,27 +163,30 @@ int Emitter::LaneOf(const std::vector<Id>& ids, Value v) {
 }
 
 void Emitter::ForgetConsecutive() {
-  known_indices_.clear();
-  vector_loads_.clear();
-  lane_linear_.clear();
-  lane_last_.clear();
-  lane_outer_.clear();
-  lane_block_ = b_.CurrentBlock();
+  at_ = std::make_shared<Consecutive>();
+  at_->block = b_.CurrentBlock();
+}
+
+std::shared_ptr<const Emitter::Consecutive> Emitter::Announced() const { return at_; }
+
+void Emitter::GoOnWith(const Consecutive& consecutive) {
+  at_ = std::make_shared<Consecutive>(consecutive);
+  at_->block = b_.CurrentBlock();
 }
 
 std::vector<Index> Emitter::RowLanes(const Shape& shape, const Index& first, Value linear, int count) {
   std::vector<Index> lanes(static_cast<size_t>(count), first);
   for (int k = 0; k < count; ++k) {
     Value here = k == 0 ? linear : linear + k;
-    lane_linear_.push_back(here.id());
+    at_->linear.push_back(here.id());
     if (k > 0) lanes[static_cast<size_t>(k)].back() = first.back() + k;
-    known_indices_.push_back({shape, IdsOf(lanes[static_cast<size_t>(k)]), here});
+    at_->known_indices.push_back({shape, IdsOf(lanes[static_cast<size_t>(k)]), here});
   }
-  first_linear_ = linear;
-  first_last_ = first.back();
-  for (const Index& lane : lanes) lane_last_.push_back(lane.back().id());
-  lane_outer_ = IdsOf(first);
-  lane_outer_.pop_back();
+  at_->first_linear = linear;
+  at_->first_last = first.back();
+  for (const Index& lane : lanes) at_->last.push_back(lane.back().id());
+  at_->outer = IdsOf(first);
+  at_->outer.pop_back();
   return lanes;
 }
 
@@ -166,11 +196,11 @@ std::vector<Index> Emitter::BeginConsecutive(const Shape& shape, Value linear, i
   if (count == 1) return {first};
   if (!shape.empty() && shape.back().is_static() && shape.back().value % count == 0) return RowLanes(shape, first, linear, count);
   std::vector<Index> lanes = {first};
-  first_linear_ = linear;
-  lane_linear_.push_back(linear.id());
+  at_->first_linear = linear;
+  at_->linear.push_back(linear.id());
   for (int k = 1; k < count; ++k) {
     Value here = linear + k;
-    lane_linear_.push_back(here.id());
+    at_->linear.push_back(here.id());
     lanes.push_back(Delinearize(shape, here));
   }
   return lanes;
@@ -193,47 +223,47 @@ Value Emitter::LoadElement(const Tensor& tensor, Value linear) {
 }
 
 Value Emitter::ReadLinear(const Tensor& tensor, Value linear) {
-  int lane = LaneOf(lane_linear_, linear);
+  int lane = LaneOf(at_->linear, linear);
   if (lane < 0) return LoadElement(tensor, linear);
-  for (const VectorLoad& load : vector_loads_) {
+  for (const Consecutive::VectorLoad& load : at_->loads) {
     if (load.role == tensor.role && load.index == tensor.index && load.dtype == tensor.dtype && load.shape.empty()) {
       return load.elements[static_cast<size_t>(lane)];
     }
   }
   // A load in a branch would be unknown to the others.
-  if (b_.CurrentBlock() != lane_block_) return LoadElement(tensor, linear);
-  auto elements = ReadConsecutive(tensor, first_linear_, static_cast<int>(lane_linear_.size()));
-  vector_loads_.push_back({tensor.role, tensor.index, tensor.dtype, {}, {}, elements});
+  if (b_.CurrentBlock() != at_->block) return LoadElement(tensor, linear);
+  auto elements = ReadConsecutive(tensor, at_->first_linear, static_cast<int>(at_->linear.size()));
+  at_->loads.push_back({tensor.role, tensor.index, tensor.dtype, {}, {}, elements});
   return elements[static_cast<size_t>(lane)];
 }
 
 // A read whose last index runs over the consecutive elements while the others stand still, in a tensor whose rows hold whole vectors.
 std::optional<Value> Emitter::ReadFromRow(const Tensor& tensor, const Index& index) {
-  if (lane_last_.empty() || index.empty()) return std::nullopt;
-  auto count = static_cast<int64_t>(lane_last_.size());
-  int lane = LaneOf(lane_last_, index.back());
+  if (at_->last.empty() || index.empty()) return std::nullopt;
+  auto count = static_cast<int64_t>(at_->last.size());
+  int lane = LaneOf(at_->last, index.back());
   if (lane < 0 || !tensor.shape.back().is_static() || tensor.shape.back().value % count != 0) return std::nullopt;
   std::vector<Id> row = IdsOf(index);
   row.pop_back();
   for (size_t d = 0; d < row.size(); ++d) {
-    if (!index[d].constant() && LaneOf(lane_outer_, index[d]) < 0) return std::nullopt;
+    if (!index[d].constant() && LaneOf(at_->outer, index[d]) < 0) return std::nullopt;
   }
-  for (const VectorLoad& load : vector_loads_) {
+  for (const Consecutive::VectorLoad& load : at_->loads) {
     if (load.role == tensor.role && load.index == tensor.index && load.dtype == tensor.dtype && load.row == row && load.shape == tensor.shape) {
       return load.elements[static_cast<size_t>(lane)];
     }
   }
-  if (b_.CurrentBlock() != lane_block_) return std::nullopt;
+  if (b_.CurrentBlock() != at_->block) return std::nullopt;
   Index start = index;
-  start.back() = first_last_;
+  start.back() = at_->first_last;
   auto elements = ReadConsecutive(tensor, Linearize(tensor.shape, start), static_cast<int>(count));
-  vector_loads_.push_back({tensor.role, tensor.index, tensor.dtype, row, tensor.shape, elements});
+  at_->loads.push_back({tensor.role, tensor.index, tensor.dtype, row, tensor.shape, elements});
   return elements[static_cast<size_t>(lane)];
 }
 
 Value Emitter::Read(const Tensor& tensor, const Index& index) {
   Value linear = Linearize(tensor.shape, index);
-  if (LaneOf(lane_linear_, linear) < 0) {
+  if (LaneOf(at_->linear, linear) < 0) {
     if (auto element = ReadFromRow(tensor, index)) return *element;
   }
   return ReadLinear(tensor, linear);

@@ -53,6 +53,11 @@ class Emitter {
   std::vector<Index> BeginConsecutive(const Shape& shape, spirv::Value linear, int count);
   // As above for the elements from index `first` on, which are of one row: the last dimension is static, its size and its index multiples of `count`.
   std::vector<Index> BeginConsecutive(const Shape& shape, const Index& first, int count);
+  // What the last BeginConsecutive announced, with the loads that were shared since, to go on with it after others were announced. The block of the first
+  // announcement must lead to the one where it goes on, and so must those of all reads in between.
+  struct Consecutive;
+  std::shared_ptr<const Consecutive> Announced() const;
+  void GoOnWith(const Consecutive& consecutive);
   // The typed address of a tensor (kBool as kU8), for kernels that do their own loads.
   spirv::Pointer Address(const Tensor& tensor);
   // Scratch memory from byte `offset` (a multiple of 16) as elements of `dtype`.
@@ -66,22 +71,6 @@ class Emitter {
   Kernel Finish(WorkgroupCount workgroups);
 
  private:
-  // An index made from a linear one, so that linearizing it again costs nothing.
-  struct KnownIndex {
-    Shape shape;
-    std::vector<spirv::Id> ids;
-    spirv::Value linear;
-  };
-  // A vector load that serves several consecutive reads.
-  struct VectorLoad {
-    Tensor::Role role;
-    int index;
-    DType dtype;
-    std::vector<spirv::Id> row;  // the ids of the outer dimensions' indices; empty for the whole linear range
-    Shape shape;
-    std::vector<spirv::Value> elements;
-  };
-
   spirv::Value ArgumentFor(KernelArgument::Kind kind, int index);
   // Throws when the device cannot hold `dtype` in memory or compute with it.
   void CheckDType(DType dtype) const;
@@ -102,13 +91,7 @@ class Emitter {
   spirv::Builder b_;
   DeviceLimits limits_;
   std::vector<KernelArgument> arguments_;
-  std::vector<KnownIndex> known_indices_;
-  // The consecutive elements announced by BeginConsecutive: the ids of their linear indices and of their last dimension's, and the block they start in.
-  std::vector<spirv::Id> lane_linear_, lane_last_;
-  std::vector<spirv::Id> lane_outer_;
-  spirv::Value first_linear_, first_last_;
-  spirv::Id lane_block_ = 0;
-  std::vector<VectorLoad> vector_loads_;
+  std::shared_ptr<Consecutive> at_;  // never null
   std::vector<Maximum> maxima_;
 };
 

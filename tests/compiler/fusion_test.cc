@@ -115,7 +115,7 @@ TEST(Fusion, LargeBroadcastsAreNotWritten) {
     outputs += fmt::format("{}%{}", i == 0 ? "" : ", ", n + 3);
   }
   const auto graph = Parse(text + "  return " + outputs + "\n}\n");
-  for (const Fusion& fusion : FormFusions(*graph, true)) {
+  for (const Fusion& fusion : FormFusions(*graph, testing::Limits())) {
     for (const ir::Value& output : fusion.outputs) EXPECT_EQ(output.type().dtype, DType::kF32);
   }
 }
@@ -138,7 +138,7 @@ TEST(Fusion, EpiloguesOfProductsAreKept) {
 }
 )"));
   int readers = 0;  // of the residual
-  for (const Fusion& fusion : FormFusions(*graph, true)) {
+  for (const Fusion& fusion : FormFusions(*graph, testing::Limits())) {
     for (const auto& [value, contexts] : fusion.access.reads) readers += value.node == graph->parameters()[0];
   }
   EXPECT_EQ(readers, 1);
