@@ -7,6 +7,7 @@
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
+#include "plugin/erfc.h"
 #include "plugin/hash_bucket.h"
 #include "plugin/image_ops.h"
 #include "plugin/launch.h"
@@ -90,6 +91,7 @@ absl::Status RegisterKernels() {
   AddNarrowCasts();
   AddStridedAssigns();
   AddTransposes();
+  AddErfc();
   RegisterFunctionDoor();
   const KnownKernels known = KnownKernels::Query();
   RegisterRandomOps(known);
