@@ -266,20 +266,50 @@ void RandomModuleWriter::AddReduce() {
   bool rounds = false;
   const std::string operation = PickCombiner(x, &rounds);
   if (IsComplexType(x.type) && !MayRound(x)) return;
-  Dimensions dims, shape;
+  Dimensions dims;
+  for (size_t d = 0; d < x.shape.size(); ++d) {
+    if (OneIn(2)) dims.push_back(static_cast<int64_t>(d));
+  }
+  Reduce(x, operation, rounds, dims);
+}
+
+// As softmax and normalisations do, once or twice in a row: totals of rows, mostly of the innermost dimensions, and what becomes of the rows by them.
+void RandomModuleWriter::AddTotals() {
+  RandomValue x = Any();
+  if (x.shape.empty() || IsComplexType(x.type)) return;
+  Dimensions dims, kept;
+  const int64_t rank = static_cast<int64_t>(x.shape.size()), first = Below(rank), anywhere = OneIn(4) ? 1 : 0;
+  for (int64_t d = 0; d < rank; ++d) (d == first || (anywhere ? OneIn(2) : d > first) ? dims : kept).push_back(d);
+  for (int64_t i = Between(1, 2); i > 0; --i) {
+    bool rounds = false;
+    const std::string operation = PickCombiner(x, &rounds);
+    if (!Reduce(x, operation, rounds, dims)) return;
+    const RandomValue total = OneIn(3) ? Move(values_.back(), values_.back().shape, "copy(" + values_.back().name + ")") : values_.back();
+    const RandomValue spread = Move(total, x.shape, "broadcast(" + total.name + "), dimensions=" + Braces(kept));
+    const bool subtracts = IsFloatType(x.type) && MayRound(x) && MayRound(spread);
+    const std::string join = subtracts ? "subtract" : x.type == "pred" ? "xor" : "maximum";
+    Tame(Add(x.type, x.shape, join + "(" + x.name + ", " + spread.name + ")", x.exact && spread.exact && !subtracts,
+             std::max(x.roundings, spread.roundings) + (subtracts ? 1 : 0),
+             subtracts ? x.magnitude + spread.magnitude : std::max(x.magnitude, spread.magnitude)));
+    x = values_.back();
+  }
+}
+
+bool RandomModuleWriter::Reduce(const RandomValue& x, const std::string& operation, bool rounds, const Dimensions& dims) {
+  Dimensions shape;
   int64_t reduced = 1;
   for (size_t d = 0; d < x.shape.size(); ++d) {
-    if (OneIn(2)) {
-      dims.push_back(static_cast<int64_t>(d));
+    if (std::find(dims.begin(), dims.end(), static_cast<int64_t>(d)) != dims.end()) {
       reduced *= x.shape[d];
     } else {
       shape.push_back(x.shape[d]);
     }
   }
+  if (rounds && IsNarrow(x.type) && reduced > 8) return false;
   const RandomValue initial = Identity(operation, x.type);  // XLA may drop any other where one element is reduced
-  if (rounds && IsNarrow(x.type) && reduced > 8) return;
   Tame(Add(x.type, shape, "reduce(" + x.name + ", " + initial.name + "), dimensions=" + Braces(dims) + ", to_apply=" + Combiner(operation, x.type),
            x.exact && !rounds, x.roundings + 2 * rounds, rounds ? x.magnitude * static_cast<double>(std::max<int64_t>(reduced, 1)) : x.magnitude));
+  return true;
 }
 
 // The largest element and where it is first.

@@ -103,6 +103,9 @@ class RandomModuleWriter {
   void AddGather();
   void AddScatter();
   void AddReduce();
+  void AddTotals();
+  // Reduces these dimensions away; false where the sum would lose too much.
+  bool Reduce(const RandomValue& x, const std::string& operation, bool rounds, const Dimensions& dims);
   void AddArgMax();
   void AddReduceWindow();
   void AddSelectAndScatter();
