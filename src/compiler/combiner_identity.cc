@@ -70,4 +70,10 @@ bool IsIdentityOf(const ir::Graph& region, ir::Value initial) {
   return IsFloat(dtype) ? IsFloatIdentity(operation->op, FloatOf(dtype, bytes)) : IsIntegerIdentity(operation->op, dtype, IntegerOf(dtype, bytes));
 }
 
+bool IsSum(const ir::Node& node) {
+  if (node.op != Op::kReduce || node.operands.size() != 2) return false;
+  const ir::Node* operation = SingleOperation(*node.regions[0]);
+  return operation && operation->op == Op::kAdd && IsIdentityOf(*node.regions[0], node.operands[1]);
+}
+
 }  // namespace tfvk::compiler

@@ -5,6 +5,7 @@
 
 #include "compiler/block_compiler.h"
 #include "compiler/memory_plan.h"
+#include "compiler/moments.h"
 #include "compiler/narrow_products.h"
 #include "compiler/program_builder.h"
 #include "compiler/transposed_products.h"
@@ -28,10 +29,17 @@ program::TensorInfo InfoOf(const ir::TensorType& type, std::string name) { retur
 }  // namespace
 
 std::unique_ptr<ir::Graph> Rewritten(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options) {
-  std::unique_ptr<ir::Graph> transposed = options.fuse ? TransposeProducts(graph) : nullptr;
-  const bool narrows = options.allow_tf32 && options.narrow_products;
-  std::unique_ptr<ir::Graph> narrowed = narrows ? NarrowProducts(transposed ? *transposed : graph, limits) : nullptr;
-  return narrowed ? std::move(narrowed) : std::move(transposed);
+  std::unique_ptr<ir::Graph> rewritten;
+  const auto rewrite = [&](std::unique_ptr<ir::Graph> next) {
+    if (next) rewritten = std::move(next);
+  };
+  const auto latest = [&]() -> const ir::Graph& { return rewritten ? *rewritten : graph; };
+  if (options.fuse) {
+    rewrite(TransposeProducts(graph));
+    rewrite(JoinMoments(latest()));
+  }
+  if (options.allow_tf32 && options.narrow_products) rewrite(NarrowProducts(latest(), limits));
+  return rewritten;
 }
 
 program::Program Compile(const ir::Graph& given, const kernels::DeviceLimits& limits, const CompileOptions& options) {

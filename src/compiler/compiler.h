@@ -17,7 +17,7 @@ struct CompileOptions {
   size_t plan_rank = 0;          // products and convolutions by the model's second, third ... choice of kernels, to measure them
 };
 
-// The graph as Compile rewrites it before it forms launches: transposed_products.h, narrow_products.h. Null where it stays as it is.
+// The graph as Compile rewrites it before it forms launches: transposed_products.h, moments.h, narrow_products.h. Null where it stays as it is.
 std::unique_ptr<ir::Graph> Rewritten(const ir::Graph& graph, const kernels::DeviceLimits& limits, const CompileOptions& options);
 
 // Throws Error(kUnimplemented) naming the node, its shapes and its TensorFlow op when a node cannot be lowered, or the device lacks what it needs.

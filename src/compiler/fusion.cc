@@ -165,7 +165,7 @@ class Former {
     if (demands_.count(last.node) != 0) return bytes;
     const auto leads_elsewhere = [&](int f) {
       for (const auto& [read, contexts] : fusions_[f].access.reads) {
-        if (read.node != &node && IsUndecided(*read.node) && ChainOf(*read.node).sources.count(last)) return true;
+        if (read.node != &node && IsUndecided(*read.node, node) && ChainOf(*read.node).sources.count(last)) return true;
       }
       return false;
     };
@@ -191,8 +191,8 @@ class Former {
     return false;
   }
 
-  // Whether a node that a launch reads may yet be computed in it.
-  bool IsUndecided(const Node& node) const { return IsElemental(node) && !NeedsMemory(node); }
+  // Whether a node that a launch reads may yet be computed in it when `now` is being placed: those behind `now` have been.
+  bool IsUndecided(const Node& node, const Node& now) const { return node.id < now.id && IsElemental(node) && !NeedsMemory(node); }
 
   bool NeedsMemory(const Node& node) const {
     const auto demand = demands_.find(&node);
@@ -207,7 +207,7 @@ class Former {
     }
     // What leads to them may be read instead, as yet.
     for (auto read = fusion.access.reads.begin(); read != fusion.access.reads.end() && !missing.empty(); ++read) {
-      if (read->first.node == &node || !IsUndecided(*read->first.node)) continue;
+      if (read->first.node == &node || !IsUndecided(*read->first.node, node)) continue;
       for (Value source : ChainOf(*read->first.node).sources) missing.erase(source);
     }
     double bytes = 0;

@@ -62,6 +62,8 @@ kernels::Combiner SideBySide(std::vector<const ir::Graph*> regions);
 const ir::Node* SingleOperation(const ir::Graph& region);
 // Whether `initial` is a constant that the region's operation leaves unchanged: 0 for add, 1 for multiply, the least value for maximum, ...
 bool IsIdentityOf(const ir::Graph& region, ir::Value initial);
+// Whether a node is a reduction that adds, of one operand and from zero.
+bool IsSum(const ir::Node& node);
 // The product of sizes; throws Error(kUnimplemented) when two factors are run-time sizes or one is multiplied by a number.
 Size ProductOf(const Shape& shape, const std::vector<int64_t>& dims, const ir::Node& node);
 

@@ -60,12 +60,6 @@ Value SourceOf(Value operand) {
   return operand;
 }
 
-bool IsSum(const Node& node) {
-  if (node.op != Op::kReduce || node.operands.size() != 2) return false;
-  const Node* operation = SingleOperation(*node.regions[0]);
-  return operation && operation->op == Op::kAdd && IsIdentityOf(*node.regions[0], node.operands[1]);
-}
-
 // Whether the value is the reduction with each element at all the places that it was reduced from.
 bool SpreadsBack(Value value, const Node& reduce) {
   if (value.node->op != Op::kBroadcast) return false;
