@@ -32,7 +32,13 @@ struct Plan {
 Plan PlanOf(int64_t columns, const DeviceLimits& limits) {
   Plan plan;
   plan.vector = columns % 4 == 0 && columns >= 16 ? 4 : 1;
-  while (plan.lanes < kInvocations && int64_t{plan.lanes} * ElementsOfLane(limits) < columns) plan.lanes *= 2;
+  const auto enough = [&] {
+    const int64_t elements = ElementsOfLane(limits);
+    // Twice as many where the row then stays in a subgroup, which needs no barrier.
+    const bool in_subgroup = limits.subgroup_shuffle && plan.lanes == limits.subgroup_size && !HasFewRegisters(limits);
+    return int64_t{plan.lanes} * (in_subgroup ? 2 * elements : elements) >= columns;
+  };
+  while (plan.lanes < kInvocations && !enough()) plan.lanes *= 2;
   const int64_t vectors = columns / plan.vector;
   plan.parts = CeilDivide(vectors, plan.lanes);
   plan.ragged = vectors % plan.lanes != 0;

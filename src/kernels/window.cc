@@ -29,9 +29,50 @@ int64_t WindowElements(const std::vector<WindowDimension>& window) {
 // Positions are u32 and wrap below zero, where they exceed every size; sizes are below 2^31.
 Value Constant(Emitter& e, int64_t value) { return e.b().U32(static_cast<uint32_t>(value)); }
 
-void WriteResults(Emitter& e, const std::vector<DType>& dtypes, const Shape& shape, const Epilogue& epilogue, const Index& index, const Values& values) {
-  const Values results = epilogue ? epilogue(e, index, values) : values;
-  for (size_t i = 0; i < dtypes.size(); ++i) e.Write({Tensor::Role::kResult, static_cast<int>(i), dtypes[i], shape}, index, results[i]);
+// How many neighbours along the last dimension an invocation computes: its windows are one element wide there.
+int LanesOf(const std::vector<WindowDimension>& window, const Shape& inner, const Shape& outer) {
+  constexpr int kLanes = 4;
+  const bool whole = !window.empty() && IsIdentity(window.back()) && IsStatic(inner) && IsStatic(outer) && outer.back().value % kLanes == 0;
+  const bool few = whole && std::max(ElementCount(inner), ElementCount(outer)) < int64_t{1} << 31;
+  return few && ElementCount(outer) > 0 ? kLanes : 1;
+}
+
+// The indices of an invocation's elements, from `linear` on.
+std::vector<Index> ElementsAt(Emitter& e, const Shape& shape, Value linear, int lanes) {
+  return lanes == 1 ? std::vector<Index>{e.Delinearize(shape, linear)} : e.BeginConsecutive(shape, linear, lanes);
+}
+// The same for neighbours of a row.
+std::vector<Index> NeighboursOf(Emitter& e, const Shape& shape, const Index& first, int lanes) {
+  return lanes == 1 ? std::vector<Index>{first} : e.BeginConsecutive(shape, first, lanes);
+}
+
+WorkgroupCount GroupsFor(const Shape& shape, int lanes) { return {shape, int64_t{kThreads} * lanes, 1, {}}; }
+
+// Writes what becomes of each element's accumulated values.
+void WriteResults(Emitter& e, const std::vector<DType>& dtypes, const Shape& shape, const Epilogue& epilogue, const Index& first,
+                  const std::vector<TupleVariable>& totals) {
+  const auto lanes = static_cast<int>(totals.size());
+  std::vector<Values> of_result(dtypes.size());
+  const std::vector<Index> indices = NeighboursOf(e, shape, first, lanes);
+  for (int k = 0; k < lanes; ++k) {
+    const Values values = totals[static_cast<size_t>(k)].Get();
+    const Values results = epilogue ? epilogue(e, indices[static_cast<size_t>(k)], values) : values;
+    for (size_t i = 0; i < dtypes.size(); ++i) of_result[i].push_back(results[i]);
+  }
+  for (size_t i = 0; i < dtypes.size(); ++i) {
+    const Tensor tensor{Tensor::Role::kResult, static_cast<int>(i), dtypes[i], shape};
+    lanes == 1 ? e.Write(tensor, first, of_result[i][0]) : e.WriteConsecutive(tensor, e.Linearize(shape, indices[0]), of_result[i]);
+  }
+}
+
+std::vector<TupleVariable> Started(Emitter& e, const std::vector<DType>& dtypes, const Initial& initial, int lanes) {
+  const Values start = initial(e);
+  std::vector<TupleVariable> totals;
+  for (int k = 0; k < lanes; ++k) {
+    totals.emplace_back(e, dtypes);
+    totals.back().Set(start);
+  }
+  return totals;
 }
 
 // ---- reduce_window ----
@@ -73,15 +114,15 @@ class ReduceWindow {
   Kernel Make() const {
     Emitter e({spec_.name, {kThreads, 1, 1}}, limits_);
     auto& b = e.b();
-    const Value linear = b.GlobalLinearId();
+    const int lanes = spec_.accumulators.size() <= 2 ? LanesOf(spec_.window, spec_.input, spec_.output) : 1;
+    const Value linear = b.GlobalLinearId() * lanes;
     b.If(linear < e.CountOf(spec_.output), [&] {
-      const Index output = e.Delinearize(spec_.output, linear);
-      TupleVariable total(e, spec_.accumulators);
-      total.Set(spec_.initial(e));
-      Visit(e, output, 0, Index(), total);
-      WriteResults(e, spec_.results, spec_.output, spec_.epilogue, output, total.Get());
+      const Index output = ElementsAt(e, spec_.output, linear, lanes)[0];
+      std::vector<TupleVariable> totals = Started(e, spec_.accumulators, spec_.initial, lanes);
+      Visit(e, output, 0, Index(), totals);
+      WriteResults(e, spec_.results, spec_.output, spec_.epilogue, output, totals);
     });
-    return e.Finish({spec_.output, kThreads, 1, {}});
+    return e.Finish(GroupsFor(spec_.output, lanes));
   }
 
  private:
@@ -94,9 +135,10 @@ class ReduceWindow {
   }
 
   // Adds the elements whose index begins with `prefix`, for dimensions d and following.
-  void Visit(Emitter& e, const Index& output, size_t d, const Index& prefix, TupleVariable& total) const {
+  void Visit(Emitter& e, const Index& output, size_t d, const Index& prefix, std::vector<TupleVariable>& totals) const {
     if (d == spec_.window.size()) {
-      total.Set(spec_.combiner(e, total.Get(), spec_.body(e, prefix)));
+      const std::vector<Index> elements = NeighboursOf(e, spec_.input, prefix, static_cast<int>(totals.size()));
+      for (size_t k = 0; k < totals.size(); ++k) totals[k].Set(spec_.combiner(e, totals[k].Get(), spec_.body(e, elements[k])));
       return;
     }
     auto& b = e.b();
@@ -115,7 +157,7 @@ class ReduceWindow {
       b.If(inside, [&] {
         Index longer = prefix;
         longer.push_back(index);
-        Visit(e, output, d + 1, longer, total);
+        Visit(e, output, d + 1, longer, totals);
       });
     };
     b.For(static_cast<uint32_t>(w.size), step, unroll ? Builder::Unroll::kFull : Builder::Unroll::kNo);
@@ -134,6 +176,7 @@ class SelectAndScatter {
       Require(w.base_dilation == 1 && w.window_dilation == 1, "[{}] select_and_scatter has no dilations", spec.name);
       overlap_ = overlap_ || w.size > w.stride;
     }
+    lanes_ = LanesOf(spec.window, spec.operand, spec.source);
   }
 
   KernelSequence Make() const {
@@ -152,46 +195,70 @@ class SelectAndScatter {
   Kernel SelectKernel() const {
     Emitter e({spec_.name + ".select", {kThreads, 1, 1}}, limits_);
     auto& b = e.b();
-    const Value linear = b.GlobalLinearId();
+    const Value linear = b.GlobalLinearId() * lanes_;
     b.If(linear < e.CountOf(spec_.source), [&] {
-      const Value winner = Winner(e, e.Delinearize(spec_.source, linear));
-      b.Store(e.Scratch(DType::kU32, 0), linear, winner);
+      const Values winners = Winners(e, ElementsAt(e, spec_.source, linear, lanes_)[0]);
+      b.Store(e.Scratch(DType::kU32, 0), linear, lanes_ == 1 ? winners[0] : b.Composite(winners), static_cast<uint32_t>(4 * lanes_));
     });
-    return e.Finish({spec_.source, kThreads, 1, {}});
+    return e.Finish(GroupsFor(spec_.source, lanes_));
   }
 
   Kernel ScatterKernel(bool kept) const {
     Emitter e({spec_.name, {kThreads, 1, 1}}, limits_);
     auto& b = e.b();
-    const Value linear = b.GlobalLinearId();
+    const Value linear = b.GlobalLinearId() * lanes_;
     b.If(linear < e.CountOf(spec_.operand), [&] {
-      const Index index = e.Delinearize(spec_.operand, linear);
-      TupleVariable total(e, {spec_.dtype});
-      total.Set(spec_.initial(e));
+      const Index index = ElementsAt(e, spec_.operand, linear, lanes_)[0];
+      std::vector<TupleVariable> totals = Started(e, {spec_.dtype}, spec_.initial, lanes_);
       VisitWindows(e, index, 0, Index(), [&](const Index& source) {
-        const Value winner = kept ? b.Load(e.Scratch(DType::kU32, 0), e.Linearize(spec_.source, source)) : Winner(e, source);
-        b.If(winner == linear, [&] { total.Set(spec_.scatter(e, total.Get(), spec_.source_body(e, source))); });
+        const Values winners = kept ? KeptWinners(e, source) : Winners(e, source);
+        const std::vector<Index> sources = NeighboursOf(e, spec_.source, source, lanes_);
+        for (int k = 0; k < lanes_; ++k) {
+          TupleVariable& total = totals[static_cast<size_t>(k)];
+          const auto add = [&] { total.Set(spec_.scatter(e, total.Get(), spec_.source_body(e, sources[static_cast<size_t>(k)]))); };
+          const Value won = winners[static_cast<size_t>(k)] == linear + k;
+          if (lanes_ == 1) {
+            b.If(won, add);
+          } else {  // without a branch, so that the loads of all lanes are one
+            const Value before = total.Get()[0];
+            add();
+            total.Set({b.Select(won, total.Get()[0], before)});
+          }
+        }
       });
-      WriteResults(e, spec_.results, spec_.operand, spec_.epilogue, index, total.Get());
+      WriteResults(e, spec_.results, spec_.operand, spec_.epilogue, index, totals);
     });
-    return e.Finish({spec_.operand, kThreads, 1, {}});
+    return e.Finish(GroupsFor(spec_.operand, lanes_));
   }
 
-  // The linear index of the operand's element that a window selects; 2^32 - 1 when the window lies outside.
-  Value Winner(Emitter& e, const Index& source) const {
+  Values KeptWinners(Emitter& e, const Index& source) const {
     auto& b = e.b();
-    const auto winner = b.Declare(b.U32(0xffffffff));
-    TupleVariable best(e, {spec_.dtype});
-    best.Set(spec_.initial(e));
-    VisitElements(e, source, 0, Index(), [&](const Index& index) {
-      const Values element = spec_.operand_body(e, index);
-      const Value keep = winner.Get() != 0xffffffffu && spec_.select(e, best.Get(), element)[0];
-      b.If(!keep, [&] {
-        best.Set(element);
-        winner.Set(e.Linearize(spec_.operand, index));
-      });
+    const Value loaded = b.Load(e.Scratch(DType::kU32, 0), e.Linearize(spec_.source, source), lanes_, static_cast<uint32_t>(4 * lanes_));
+    if (lanes_ == 1) return {loaded};
+    Values winners;
+    for (int k = 0; k < lanes_; ++k) winners.push_back(b.Extract(loaded, k));
+    return winners;
+  }
+
+  // The linear index of the operand's element that a window selects, for neighbouring windows; 2^32 - 1 when a window lies outside.
+  Values Winners(Emitter& e, const Index& source) const {
+    auto& b = e.b();
+    std::vector<spirv::Variable> winners;
+    for (int k = 0; k < lanes_; ++k) winners.push_back(b.Declare(b.U32(0xffffffff)));
+    std::vector<TupleVariable> best = Started(e, {spec_.dtype}, spec_.initial, lanes_);
+    VisitElements(e, source, 0, Index(), [&](const Index& first) {
+      const std::vector<Index> elements = NeighboursOf(e, spec_.operand, first, lanes_);
+      const Value place = e.Linearize(spec_.operand, elements[0]);
+      for (size_t k = 0; k < best.size(); ++k) {
+        const Value element = spec_.operand_body(e, elements[k])[0], before = best[k].Get()[0], winner = winners[k].Get();
+        const Value keep = winner != 0xffffffffu && spec_.select(e, {before}, {element})[0];
+        best[k].Set({b.Select(keep, before, element)});
+        winners[k].Set(b.Select(keep, winner, place + static_cast<int64_t>(k)));
+      }
     });
-    return winner.Get();
+    Values result;
+    for (const spirv::Variable& winner : winners) result.push_back(winner.Get());
+    return result;
   }
 
   using Visitor = std::function<void(const Index&)>;
@@ -230,6 +297,7 @@ class SelectAndScatter {
   const SelectAndScatterSpec& spec_;
   const DeviceLimits& limits_;
   bool overlap_ = false;
+  int lanes_ = 1;  // neighbours that an invocation computes
 };
 
 }  // namespace

@@ -106,6 +106,10 @@ TEST(ReduceWindow, Pooling) {
   ExpectSums({2, 8, 8, 5}, {{}, {2, 2}, {2, 2}, {}});
   ExpectSums({2, 7, 9, 3}, {{}, {3, 2, 1, 1}, {3, 2, 0, 1}, {}});
   ExpectSums({1, 3, 15, 15}, {{}, {}, {7, 3, 3, 3}, {7, 3, 3, 3}});  // channels first, not unrolled
+  // Four channels at a time.
+  ExpectSums({2, 7, 9, 12}, {{}, {3, 2, 1, 1}, {3, 2, 0, 1}, {}});
+  ExpectSums({1, 15, 15, 4}, {{}, {7, 3, 3, 3}, {7, 3, 3, 3}, {}});
+  ExpectSums({11, 8}, {{3, 2, 1, 4, 3, 1}, {}});
 }
 TEST(ReduceWindow, Dilations) {
   ExpectSums({11}, {{3, 1, 2, 2, 1, 2}});
@@ -277,9 +281,13 @@ TEST(SelectAndScatter, MaxPoolingGradients) {
   for (const auto& [operand, window] : std::vector<std::pair<Sizes, std::vector<WindowDimension>>>{
            {{2, 8, 8, 5}, {{}, {2, 2}, {2, 2}, {}}},              // windows side by side
            {{2, 9, 7, 3}, {{}, {3, 2, 1, 1}, {3, 2, 0, 1}, {}}},  // overlapping
-           {{1, 10, 10, 1}, {{}, {2, 3}, {2, 3}, {}}},            // elements in no window
-           {{6, 6}, {{5, 1, 2, 2}, {5, 2, 2, 2}}},                // not unrolled
-           {{9}, {{3, 2, -1, -1}}},                               // negative padding
+           {{2, 8, 8, 12}, {{}, {2, 2}, {2, 2}, {}}},             // four channels at a time
+           {{2, 9, 7, 8}, {{}, {3, 2, 1, 1}, {3, 2, 0, 1}, {}}},
+           {{1, 9, 9, 4}, {{}, {5, 1, 2, 2}, {5, 2, 2, 2}, {}}},
+           {{9, 4}, {{2, 5, -4, 3}, {}}},
+           {{1, 10, 10, 1}, {{}, {2, 3}, {2, 3}, {}}},  // elements in no window
+           {{6, 6}, {{5, 1, 2, 2}, {5, 2, 2, 2}}},      // not unrolled
+           {{9}, {{3, 2, -1, -1}}},                     // negative padding
            {{9}, {{2, 5, -4, 3}}},
            {{3}, {{2, 1, 4, 4}}},  // windows that hold nothing but padding
            {{1}, {{1, 1}}},
@@ -295,6 +303,10 @@ TEST(SelectAndScatter, NansTakeTheWindow) {
   values[9] = values[20] = std::nanf("");
   ExpectSelected({8, 8}, {{2, 2}, {2, 2}}, values);
   ExpectSelected({8, 8}, {{3, 1}, {3, 1}}, values);
+  auto of_channels = RandomIntegers(256);
+  for (const size_t i : {size_t{9}, size_t{40}, size_t{41}, size_t{170}}) of_channels[i] = std::nanf("");
+  ExpectSelected({8, 8, 4}, {{2, 2}, {2, 2}, {}}, of_channels);
+  ExpectSelected({8, 8, 4}, {{3, 1}, {3, 1}, {}}, of_channels);
 }
 
 TEST(SelectAndScatter, RunTimeSizes) {
