@@ -201,6 +201,7 @@ void Device::State::ReadLimits(const VkPhysicalDeviceFeatures2& features, const 
   limits.int64 = features.features.shaderInt64;
   limits.int8 = f12.shaderInt8;
   limits.int16 = features.features.shaderInt16;
+  limits.preserve_nan_inf_f16 = p12.shaderSignedZeroInfNanPreserveFloat16;
   limits.preserve_nan_inf_f32 = p12.shaderSignedZeroInfNanPreserveFloat32;
   limits.round_to_even_f16 = p12.shaderRoundingModeRTEFloat16;
   limits.preserve_denormals_f16 = p12.shaderDenormPreserveFloat16;

@@ -59,7 +59,7 @@ spirv::BuilderOptions WithFloatControls(spirv::BuilderOptions options, const Dev
   options.preserve_denormals_f16 |= limits.preserve_denormals_f16;
   // Not on Intel's GPUs, where the conversions cost registers that products' epilogues do not have.
   const bool has_registers = limits.vendor != DeviceLimits::Vendor::kIntel;
-  options.exact_f16_conversion |= limits.float16 && limits.round_to_even_f16 && limits.preserve_denormals_f16 && has_registers;
+  options.exact_f16_conversion |= limits.float16 && limits.round_to_even_f16 && limits.preserve_denormals_f16 && limits.preserve_nan_inf_f16 && has_registers;
   return options;
 }
 

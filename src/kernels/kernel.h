@@ -32,7 +32,7 @@ struct DeviceLimits {
   bool storage_8bit = false, storage_16bit = false;                                   // loads and stores of 1- and 2-byte elements
   bool float16 = false, float64 = false, int64 = false, int8 = false, int16 = false;  // arithmetic
   bool bfloat16_matrix = false;
-  bool preserve_nan_inf_f32 = false, round_to_even_f16 = false, preserve_denormals_f16 = false;  // float controls
+  bool preserve_nan_inf_f16 = false, preserve_nan_inf_f32 = false, round_to_even_f16 = false, preserve_denormals_f16 = false;  // float controls
   bool vulkan_memory_model = false;
   std::vector<MatrixShape> matrices;  // empty: no cooperative matrices (or not trusted on this driver)
   uint32_t compute_units = 16;        // SMs, CUs or Xe cores; a guess where the driver does not tell

@@ -48,6 +48,7 @@ kernels::DeviceLimits LimitsOf(const vulkan::DevicePlan& plan) {
   to.int8 = from.int8;
   to.int16 = from.int16;
   to.bfloat16_matrix = from.bfloat16_matrix;
+  to.preserve_nan_inf_f16 = from.preserve_nan_inf_f16;
   to.preserve_nan_inf_f32 = from.preserve_nan_inf_f32;
   to.round_to_even_f16 = from.round_to_even_f16;
   to.preserve_denormals_f16 = from.preserve_denormals_f16;

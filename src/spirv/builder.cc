@@ -294,6 +294,10 @@ void Builder::State::PutExecutionModes(Words& words) {
     Require(spv::Capability::SignedZeroInfNanPreserve);
     mode(spv::ExecutionMode::SignedZeroInfNanPreserve, {32});
   }
+  if (options.exact_f16_conversion && has_f16) {
+    Require(spv::Capability::SignedZeroInfNanPreserve);
+    mode(spv::ExecutionMode::SignedZeroInfNanPreserve, {16});
+  }
   if (options.preserve_denormals_f16 && has_f16) {
     Require(spv::Capability::DenormPreserve);
     mode(spv::ExecutionMode::DenormPreserve, {16});

@@ -162,7 +162,8 @@ struct BuilderOptions {
   uint32_t spirv_version = 0x00010500;             // Vulkan 1.2's 1.5; cooperative matrices need 1.6 with Vulkan 1.3 drivers or 1.5 plus the extension
   // Float controls (VK_KHR_shader_float_controls) that the device supports and the kernel wants:
   bool preserve_denormals_f16 = false, preserve_nan_inf_f32 = false, round_to_even_f16 = false;
-  // Conversions to f16 are exact with these controls, subnormals too, and modules may hold f16 values: HalfBits converts instead of rounding by integers.
+  // Conversions to f16 are exact with the controls for f16, that for NaN and infinities too, and modules may hold f16 values: HalfBits converts instead of
+  // rounding by integers.
   bool exact_f16_conversion = false;
 };
 

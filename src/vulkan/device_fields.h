@@ -158,6 +158,7 @@ void VisitKernelLimits(S& s, Visitor&& visit) {
   TFVK_FIELD(int8)
   TFVK_FIELD(int16)
   TFVK_FIELD(bfloat16_matrix)
+  TFVK_FIELD(preserve_nan_inf_f16)
   TFVK_FIELD(preserve_nan_inf_f32)
   TFVK_FIELD(round_to_even_f16)
   TFVK_FIELD(preserve_denormals_f16)

@@ -136,6 +136,7 @@ KernelLimits Limits(const DeviceSnapshot& s, const DeviceFeatures& f) {
   l.int64 = f.shader_int64;
   l.int8 = f.shader_int8;
   l.int16 = f.shader_int16;
+  l.preserve_nan_inf_f16 = s.float_controls.preserve_nan_inf_f16;
   l.preserve_nan_inf_f32 = s.float_controls.preserve_nan_inf_f32;
   l.round_to_even_f16 = s.float_controls.round_to_even_f16;
   l.preserve_denormals_f16 = s.float_controls.preserve_denormals_f16;

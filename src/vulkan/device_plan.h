@@ -28,7 +28,7 @@ struct KernelLimits {
   bool storage_8bit = false, storage_16bit = false;
   bool float16 = false, float64 = false, int64 = false, int8 = false, int16 = false;
   bool bfloat16_matrix = false;
-  bool preserve_nan_inf_f32 = false, round_to_even_f16 = false, preserve_denormals_f16 = false;
+  bool preserve_nan_inf_f16 = false, preserve_nan_inf_f32 = false, round_to_even_f16 = false, preserve_denormals_f16 = false;
   bool vulkan_memory_model = false;
   std::vector<PlannedMatrix> matrices;
   uint32_t compute_units = 0;
