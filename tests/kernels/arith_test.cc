@@ -167,7 +167,7 @@ const Accuracy kAccuracies[] = {
     {"log1p", UnaryFunction::kLog1p, std::log1p, 3},     {"logistic", UnaryFunction::kLogistic, Sigmoid, 4}, {"sqrt", UnaryFunction::kSqrt, std::sqrt, 0.51},
     {"rsqrt", UnaryFunction::kRsqrt, ReciprocalRoot, 2}, {"cbrt", UnaryFunction::kCbrt, std::cbrt, 2},       {"sin", UnaryFunction::kSin, std::sin, 2.5},
     {"cos", UnaryFunction::kCos, std::cos, 2.5},         {"tan", UnaryFunction::kTan, std::tan, 5},          {"tanh", UnaryFunction::kTanh, std::tanh, 5},
-    {"erf", UnaryFunction::kErf, std::erf, 3},           {"erfc", UnaryFunction::kErfc, std::erfc, 6},
+    {"erf", UnaryFunction::kErf, std::erf, 3},           {"erfc", UnaryFunction::kErfc, std::erfc, 8},
 };
 
 template <class T>
@@ -199,12 +199,16 @@ TEST(Arith, ErfcKeepsItsDigitsDownToTheSmallestNormalNumbers) {
   std::vector<float> x = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 9.19454861f, 9.19454956f, 9.4f, 10.1f, 15, -9.2f, 1e10f, 1e19f};
   for (int k = 0; k <= 400000; ++k) x.push_back(-6 + static_cast<float>(k) * 4e-5f);
   const std::vector<float> y = Unary(UnaryFunction::kErfc, x);
+  // Its quotient may be off by a few units elsewhere.
+  using Vendor = DeviceLimits::Vendor;
+  const Vendor vendor = Device::Get().limits().vendor;
+  const double limit = vendor == Vendor::kLlvmpipe || vendor == Vendor::kSwiftShader ? 4.5 : 8;
   double worst = 0, before_two = 0;
   for (size_t k = 0; k < x.size(); ++k) {
     const double ulps = Ulps(y[k], std::erfc(static_cast<long double>(x[k])));
     worst = std::max(worst, ulps);
     if (x[k] < 2) before_two = std::max(before_two, ulps);
-    ASSERT_LE(ulps, 6) << "erfc(" << x[k] << ") = " << y[k];
+    ASSERT_LE(ulps, limit) << "erfc(" << x[k] << ") = " << y[k];
   }
   std::printf("  erfc       %.2f ulp, %.2f up to x = 2\n", worst, before_two);
 }
