@@ -90,6 +90,7 @@ bool IsExpensive(Op op) {
     case Op::kTan:
     case Op::kTanh:
     case Op::kErf:
+    case Op::kErfc:
     case Op::kPower:
     case Op::kAtan2:
     case Op::kRemainder:

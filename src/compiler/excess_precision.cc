@@ -22,6 +22,7 @@ bool IsSmoothArithmetic(Op op) {
     case Op::kRsqrt:
     case Op::kTanh:
     case Op::kErf:
+    case Op::kErfc:
       return true;
     default:
       return false;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "hlo/composites.h"
 #include "hlo/importer.h"
 #include "xla/comparison_util.h"
 #include "xla/hlo/ir/hlo_opcode.h"
@@ -123,6 +124,7 @@ std::optional<Values> ComputationImporter::ConvertSource(const xla::HloInstructi
 
 std::optional<Values> ComputationImporter::ConvertElementwise(const xla::HloInstruction& instruction) {
   if (const auto op = PlainOp(instruction.opcode())) return AddNode(*op, instruction);
+  if (IsErfc(instruction)) return AddNode(ir::Op::kErfc, instruction);
   switch (instruction.opcode()) {
     case Opcode::kCompare:
       return AddNode(ir::Op::kCompare, instruction, CompareAttrOf(instruction));

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "hlo/composites.h"
 #include "hlo/expand_fft.h"
 #include "hlo/flatten_conditionals.h"
 #include "hlo/inline_maps.h"
@@ -36,7 +37,6 @@
 #include "xla/primitive_util.h"
 #include "xla/service/batched_gather_scatter_normalizer.h"
 #include "xla/service/batchnorm_expander.h"
-#include "xla/service/call_inliner.h"
 #include "xla/service/conditional_simplifier.h"
 #include "xla/service/hlo_cse.h"
 #include "xla/service/hlo_verifier.h"
@@ -161,7 +161,7 @@ void Expand(xla::HloModule& module) {
   TakeTopKApart(module);
   DropShardings(module);
   xla::HloPassPipeline pipeline("expand");
-  pipeline.AddPass<xla::CallInliner>();
+  pipeline.AddPass<OtherCallInliner>();
   pipeline.AddPass<xla::FlattenCallGraph>();
   pipeline.AddPass<xla::RngBitGeneratorExpander>(xla::RandomAlgorithm::RNG_PHILOX);
   pipeline.AddPass<xla::CholeskyExpander>();
@@ -173,7 +173,7 @@ void Expand(xla::HloModule& module) {
   pipeline.AddPass<xla::StochasticConvertDecomposer>();
   pipeline.AddPass<xla::BatchedGatherScatterNormalizer>();
   pipeline.AddPass<xla::OptimizationBarrierExpander>();
-  pipeline.AddPass<xla::CallInliner>();  // the expanders make calls
+  pipeline.AddPass<OtherCallInliner>();  // the expanders make calls
   Run(pipeline, module);
   FoldStaticDimensionSizes(module);
   BroadcastScalarOperands(module);
@@ -187,7 +187,7 @@ bool RunPasses(xla::HloModule& module) {
 
   xla::HloPassPipeline complex("complex");  // the evaluator has what these remove
   complex.AddPass<FftExpander>();
-  complex.AddPass<xla::CallInliner>();
+  complex.AddPass<OtherCallInliner>();
   complex.AddPass<xla::HloDCE>();
   complex.AddPass<xla::ZeroSizedHloElimination>();
   Run(complex, module);
@@ -196,7 +196,7 @@ bool RunPasses(xla::HloModule& module) {
   FlattenConditionals(module);
 
   xla::HloPassPipeline prepare("prepare");
-  prepare.AddPass<xla::CallInliner>();
+  prepare.AddPass<OtherCallInliner>();
   prepare.AddPass<xla::TupleSimplifier>();
   prepare.AddPass<xla::DotDecomposer>();
   prepare.AddPass<xla::ZeroSizedHloElimination>();

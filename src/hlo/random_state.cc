@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "hlo/composites.h"
 #include "hlo/importer.h"
 #include "hlo/status.h"
 #include "xla/hlo/ir/hlo_module.h"
@@ -10,7 +11,6 @@
 #include "xla/hlo/transforms/expanders/rng_expander.h"
 #include "xla/hlo/transforms/simplifiers/flatten_call_graph.h"
 #include "xla/literal_util.h"
-#include "xla/service/call_inliner.h"
 #include "xla/shape_util.h"
 
 namespace tfvk::hlo {
@@ -111,7 +111,7 @@ bool ThreadRandomState(xla::HloModule& module) {
   module.mutable_config().set_seed(1);
   xla::HloPassPipeline expand("random numbers");
   expand.AddPass<xla::RngExpander>();
-  expand.AddPass<xla::CallInliner>();
+  expand.AddPass<OtherCallInliner>();
   expand.AddPass<xla::FlattenCallGraph>();
   ThrowIfError(expand.Run(&module).status(), "random numbers");
   HloComputation& entry = *module.entry_computation();

@@ -36,6 +36,7 @@ constexpr OpInfo kOps[] = {
     {"tan", K::kNone, 1, 0},
     {"tanh", K::kNone, 1, 0},
     {"erf", K::kNone, 1, 0},
+    {"erfc", K::kNone, 1, 0},
     {"floor", K::kNone, 1, 0},
     {"ceil", K::kNone, 1, 0},
     {"round_nearest_afz", K::kNone, 1, 0},

@@ -28,7 +28,7 @@ enum class Op : uint8_t {
   // Sources.
   kParameter, kConstant, kIota, kDimensionSize, kRngBitGenerator,
   // One operand, elementwise.
-  kAbs, kNegate, kSign, kNot, kExp, kExpm1, kLog, kLog1p, kLogistic, kSqrt, kRsqrt, kCbrt, kSin, kCos, kTan, kTanh, kErf,
+  kAbs, kNegate, kSign, kNot, kExp, kExpm1, kLog, kLog1p, kLogistic, kSqrt, kRsqrt, kCbrt, kSin, kCos, kTan, kTanh, kErf, kErfc,
   kFloor, kCeil, kRoundNearestAfz, kRoundNearestEven, kIsFinite, kPopcnt, kClz, kConvert, kBitcastConvert, kReducePrecision,
   // Two operands, elementwise.
   kAdd, kSubtract, kMultiply, kDivide, kRemainder, kPower, kAtan2, kMaximum, kMinimum, kAnd, kOr, kXor,

@@ -64,7 +64,7 @@ Value RoundAwayFromZero(Emitter& e, Value x) {
   return b.Bitcast(FloatBits(b, result) | (FloatBits(b, x) & SignBit(b, x.dtype())), x.dtype());
 }
 
-Value FloatUnary(Emitter& e, UnaryFunction function, Value x) {
+Value FloatUnary(Emitter& e, UnaryFunction function, DType dtype, Value x) {
   Builder& b = e.b();
   switch (function) {
     case UnaryFunction::kExp:
@@ -93,6 +93,8 @@ Value FloatUnary(Emitter& e, UnaryFunction function, Value x) {
       return Tanh(e, x);
     case UnaryFunction::kErf:
       return Erf(e, x);
+    case UnaryFunction::kErfc:
+      return Erfc(e, dtype, x);
     case UnaryFunction::kFloor:
       return Floor(e, x);
     case UnaryFunction::kCeil:
@@ -134,7 +136,7 @@ Value Apply(Emitter& e, UnaryFunction function, DType dtype, Value x) {
       break;
   }
   Require(IsFloat(dtype), "[Arithmetic] function {} has no meaning for {}.", static_cast<int>(function), Name(dtype));
-  return FloatUnary(e, function, x);
+  return FloatUnary(e, function, dtype, x);
 }
 
 namespace {

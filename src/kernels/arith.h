@@ -32,6 +32,7 @@ enum class UnaryFunction : uint8_t {
   kTan,
   kTanh,
   kErf,
+  kErfc,
   kFloor,
   kCeil,
   kRoundNearestAfz,   // halves away from zero

@@ -14,6 +14,8 @@ spirv::Value Log1p(Emitter& e, spirv::Value x);
 spirv::Value Logistic(Emitter& e, spirv::Value x);
 spirv::Value Tanh(Emitter& e, spirv::Value x);
 spirv::Value Erf(Emitter& e, spirv::Value x);
+// `dtype` is the tensor's: where that is f16 or bf16, x is f32 and the result has as many right digits as those keep. Subnormal results are 0.
+spirv::Value Erfc(Emitter& e, DType dtype, spirv::Value x);
 spirv::Value Cbrt(Emitter& e, spirv::Value x);
 spirv::Value Power(Emitter& e, spirv::Value x, spirv::Value y);
 spirv::Value Sin(Emitter& e, spirv::Value x);

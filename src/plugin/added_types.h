@@ -38,5 +38,6 @@ void AddImagePatchTypes();
 void AddFusedConvolutionTypes();
 void AddNarrowCasts();
 void AddStridedAssigns();
+void AddErfc();
 
 }  // namespace tfvk::plugin

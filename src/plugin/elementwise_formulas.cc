@@ -79,6 +79,7 @@ const ElementwiseRow kUnary[] = {
     {"Ceil", [](E x) { return Apply(Op::kCeil, x); }},
     {"Cos", [](E x) { return Apply(Op::kCos, x); }},
     {"Erf", [](E x) { return Apply(Op::kErf, x); }},
+    {"Erfc", [](E x) { return Apply(Op::kErfc, x); }},
     {"Exp", ir::Exp},
     {"Expm1", ir::Expm1},
     {"Floor", ir::Floor},

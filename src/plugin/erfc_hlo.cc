@@ -1,37 +1,32 @@
-// Erfc with few instructions, for the gelu of transformers.
+// Erfc as a call that the compiler takes for one operation. What tf2xla's own kernel makes of it is the called computation: two expansions of some 100
+// HLO instructions in all, both computed for each element.
+#include "hlo/composites.h"
 #include "plugin/added_types.h"
-#include "plugin/erfc.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
-#include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/math.h"
 #include "xla/hlo/builder/xla_builder.h"
 
 namespace tfvk::plugin {
 namespace {
 
-using xla::XlaOp;
-
-XlaOp Single(XlaOp x) {
-  const auto number = [&](double value) { return xla::ScalarLike(x, value); };
-  const XlaOp magnitude = xla::Abs(x), last = number(kErfcLast);
-  const XlaOp a = xla::Select(xla::Lt(magnitude, last), magnitude, last);
-  const XlaOp u = (a - number(kErfcCentre)) / (a + number(kErfcCentre));
-  const XlaOp positive = xla::Exp(-(x * x)) * ErfcSeriesAt(u, number);
-  return xla::Select(xla::Lt(x, number(0)), number(2) - positive, positive);
-}
-
 class ErfcKernel : public tensorflow::XlaOpKernel {
  public:
   using XlaOpKernel::XlaOpKernel;
 
   void Compile(tensorflow::XlaOpKernelContext* context) override {
-    const XlaOp x = context->Input(0);
-    const xla::PrimitiveType type = context->input_xla_type(0);
-    if (type == xla::F64) {
+    xla::XlaBuilder* builder = context->builder();
+    const xla::XlaOp x = context->Input(0);
+    const auto shape = builder->GetShape(x);
+    OP_REQUIRES_OK(context, shape.status());
+    if (shape->is_dynamic()) {  // IsErfc wants whole arrays
       context->SetOutput(0, xla::Erfc(x));
-    } else {
-      context->SetOutput(0, xla::ConvertElementType(Single(xla::ConvertElementType(x, xla::F32)), type));
+      return;
     }
+    const auto meaning = builder->CreateSubBuilder("erfc");
+    xla::Erfc(xla::Parameter(meaning.get(), 0, *shape, "x"));
+    const auto computation = meaning->Build();
+    OP_REQUIRES_OK(context, computation.status());
+    context->SetOutput(0, xla::CompositeCall(builder, *computation, {x}, hlo::kErfcComposite));
   }
 };
 

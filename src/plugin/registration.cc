@@ -7,7 +7,6 @@
 #include "plugin/door_ops.h"
 #include "plugin/eager_ops.h"
 #include "plugin/element_types.h"
-#include "plugin/erfc.h"
 #include "plugin/hash_bucket.h"
 #include "plugin/image_ops.h"
 #include "plugin/launch.h"

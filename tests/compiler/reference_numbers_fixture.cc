@@ -76,6 +76,8 @@ double FloatUnary(Op op, double x) {
       return std::tanh(x);
     case Op::kErf:
       return std::erf(x);
+    case Op::kErfc:
+      return std::erfc(x);
     case Op::kFloor:
       return std::floor(x);
     case Op::kCeil:

@@ -101,6 +101,35 @@ ENTRY main {
                 "broadcast");
 }
 
+// A module that calls the complementary error function under a name.
+std::string ErfcCall(const std::string& name) {
+  return R"(
+erfc {
+  x = f32[4] parameter(0)
+  e = f32[4] erf(x)
+  one = f32[] constant(1)
+  ones = f32[4] broadcast(one), dimensions={}
+  ROOT r = f32[4] subtract(ones, e)
+}
+ENTRY main {
+  x = f32[4] parameter(0)
+  ROOT y = f32[4] call(x), to_apply=erfc, is_composite=true, frontend_attributes={composite.attributes="{}",composite.name=")" +
+         name + R"(",composite.version="0"}
+})";
+}
+
+TEST(OtherCallInliner, KeepsErfcForTheImport) {
+  const auto graph = Graph(ErfcCall("chlo.erfc"));
+  ASSERT_EQ(graph->nodes().size(), 2u);
+  EXPECT_EQ(graph->outputs[0].node->op, ir::Op::kErfc);
+  EXPECT_EQ(graph->outputs[0].type(), (ir::TensorType{DType::kF32, {4}}));
+}
+
+TEST(OtherCallInliner, InlinesCompositesThatImportDoesNotKnow) {
+  const auto graph = Graph(ErfcCall("chlo.other"));
+  EXPECT_EQ(graph->outputs[0].node->op, ir::Op::kSubtract);
+}
+
 TEST(ThreadRandomState, AddsAParameterThatGoesThroughLoopsAndBranches) {
   bool takes_random_state = false;
   const auto graph = Graph(R"(

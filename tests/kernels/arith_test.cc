@@ -10,6 +10,7 @@
 
 #include "device_fixture.h"
 #include "kernels/map.h"
+#include "types/half.h"
 
 namespace tfvk::kernels {
 namespace {
@@ -166,7 +167,7 @@ const Accuracy kAccuracies[] = {
     {"log1p", UnaryFunction::kLog1p, std::log1p, 3},     {"logistic", UnaryFunction::kLogistic, Sigmoid, 4}, {"sqrt", UnaryFunction::kSqrt, std::sqrt, 0.51},
     {"rsqrt", UnaryFunction::kRsqrt, ReciprocalRoot, 2}, {"cbrt", UnaryFunction::kCbrt, std::cbrt, 2},       {"sin", UnaryFunction::kSin, std::sin, 2.5},
     {"cos", UnaryFunction::kCos, std::cos, 2.5},         {"tan", UnaryFunction::kTan, std::tan, 5},          {"tanh", UnaryFunction::kTanh, std::tanh, 5},
-    {"erf", UnaryFunction::kErf, std::erf, 3},
+    {"erf", UnaryFunction::kErf, std::erf, 3},           {"erfc", UnaryFunction::kErfc, std::erfc, 8},
 };
 
 template <class T>
@@ -192,6 +193,54 @@ TEST(Arith, F32FunctionsAreAccurate) { CheckAccuracies<float>(Device::Get().limi
 TEST(Arith, F64FunctionsAreAccurate) {
   if (!Device::Get().limits().float64) GTEST_SKIP() << Device::Get().name() << " has no f64";
   CheckAccuracies<double>(Device::Get().limits());
+}
+
+TEST(Arith, ErfcKeepsItsDigitsDownToTheSmallestNormalNumbers) {
+  std::vector<float> x = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 9.19454861f, 9.19454956f, 9.4f, 10.1f, 15, -9.2f, 1e10f, 1e19f};
+  for (int k = 0; k <= 400000; ++k) x.push_back(-6 + static_cast<float>(k) * 4e-5f);
+  const std::vector<float> y = Unary(UnaryFunction::kErfc, x);
+  // Its quotient may be off by a few units elsewhere.
+  using Vendor = DeviceLimits::Vendor;
+  const Vendor vendor = Device::Get().limits().vendor;
+  const double limit = vendor == Vendor::kLlvmpipe || vendor == Vendor::kSwiftShader ? 4.5 : 8;
+  double worst = 0, before_two = 0;
+  for (size_t k = 0; k < x.size(); ++k) {
+    const double ulps = Ulps(y[k], std::erfc(static_cast<long double>(x[k])));
+    worst = std::max(worst, ulps);
+    if (x[k] < 2) before_two = std::max(before_two, ulps);
+    ASSERT_LE(ulps, limit) << "erfc(" << x[k] << ") = " << y[k];
+  }
+  std::printf("  erfc       %.2f ulp, %.2f up to x = 2\n", worst, before_two);
+}
+
+// Fewer digits are computed for these; the rounding to them must hide it, and never make a zero or an infinity.
+template <class Decode>
+void CheckNarrowErfc(DType dtype, const Decode& decode, int digits, int lowest) {
+  std::vector<uint16_t> x(65536);
+  for (size_t k = 0; k < x.size(); ++k) x[k] = static_cast<uint16_t>(k);
+  const auto y = Compute<uint16_t, uint16_t>([dtype](Emitter& e, const std::vector<Value>& v) { return Apply(e, UnaryFunction::kErfc, dtype, v[0]); }, dtype,
+                                             dtype, {x}, Device::Get().limits());
+  double worst = 0;
+  for (size_t k = 0; k < x.size(); ++k) {
+    const double want = std::erfc(static_cast<double>(decode(x[k]))), got = decode(y[k]);
+    if (std::isnan(want)) {
+      ASSERT_TRUE(std::isnan(got)) << Name(dtype) << " bits " << k;
+      continue;
+    }
+    int exponent;
+    std::frexp(std::max(want, std::ldexp(1.0, lowest)), &exponent);
+    const bool flushed = got == 0 && want < FLT_MIN;
+    const double ulps = flushed ? 0 : std::fabs(got - want) / std::ldexp(1.0, exponent - digits);
+    worst = std::max(worst, ulps);
+    ASSERT_LE(ulps, 0.52) << Name(dtype) << " erfc(" << decode(x[k]) << ") = " << got << ", not " << want;
+  }
+  std::printf("  erfc       %.4f ulp of %s\n", worst, std::string(Name(dtype)).c_str());
+}
+
+TEST(Arith, ErfcOfNarrowTypesIsRounded) {
+  CheckNarrowErfc(DType::kF16, HalfToFloat, 11, -14);
+  CheckNarrowErfc(
+      DType::kBF16, [](uint16_t bits) { return FloatFromBits(static_cast<uint32_t>(bits) << 16); }, 8, -126);
 }
 
 TEST(Arith, DivisionAndRootsAreCorrectedOnOtherDevices) {

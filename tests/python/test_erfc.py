@@ -15,6 +15,7 @@ def test_erfc_is_exact_to_a_few_roundings(compiled, device):
         found = function(tf.constant(numbers)).numpy().astype(np.float64)
     expected = np.array([math.erfc(x) for x in numbers.astype(np.float64)])
     error = np.abs(found - expected) / expected
+    # What XLA makes of it, on the reference back end, rounds x^2 before the exponential.
     assert error[numbers <= 2].max() < 6e-7
     assert error.max() < 6e-6
 
