@@ -42,7 +42,8 @@ std::optional<double> NumberOf(Value value) {
 bool IsMeanOf(Value value, const Node& sum, double count) {
   if (value.node->op != Op::kBroadcast) return false;
   const auto& dims = value.node->attr<ir::DimsAttr>().dims;
-  if (dims.empty() || dims.back() != static_cast<int64_t>(value.type().shape.size()) - 1) return false;
+  const Shape& spread = value.node->operands[0].type().shape;
+  if (dims.empty() || dims.back() != static_cast<int64_t>(value.type().shape.size()) - 1 || spread.back() != value.type().shape.back()) return false;
   Value mean = Base(value.node->operands[0]);
   if (ElementCount(mean.type().shape) != ElementCount(sum.type().shape)) return false;
   if (mean.node->op != Op::kMultiply && mean.node->op != Op::kDivide) return false;

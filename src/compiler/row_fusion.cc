@@ -117,6 +117,8 @@ class Walk {
     const bool as_many = ElementCount(operand.type().shape) == ElementCount(node.type().shape);
     if (IsElementwise(node.op)) return as_many ? at : At::kElsewhere;
     if (node.op != Op::kBroadcast) return At::kElsewhere;
+    const auto& dims = node.attr<ir::DimsAttr>().dims;
+    if (!std::is_sorted(dims.begin(), dims.end())) return At::kElsewhere;
     if (as_many) return WithoutUnits(operand.type().shape) == WithoutUnits(node.type().shape) ? at : At::kElsewhere;
     return at == At::kElement && SpreadsRows(node, rows_) ? At::kRow : At::kElsewhere;
   }

@@ -109,7 +109,8 @@ class Folder {
   }
 
   std::optional<Pair> PairOf(const Node& transpose) const {
-    if (transpose.op != Op::kTranspose || !IsStatic(transpose.type().shape) || ElementCount(transpose.type().shape) == 0) return std::nullopt;
+    const Shape& shape = transpose.type().shape;
+    if (transpose.op != Op::kTranspose || shape.empty() || !IsStatic(shape) || ElementCount(shape) == 0) return std::nullopt;
     Value source = transpose.operands[0];
     const Shape& split = source.type().shape;
     if (source.node->op == Op::kReshape && uses_.at(source) == 1) source = source.node->operands[0];

@@ -108,6 +108,13 @@ TEST(Moments, KeepTheirDigits) {
 TEST(Moments, OthersStayAsTheyAre) {
   EXPECT_EQ(JoinMoments(*Parse(Moments("%7"))), nullptr);         // less the sum, not the mean
   EXPECT_EQ(JoinMoments(*Parse(Moments("%6", "%10"))), nullptr);  // not a square
+  // Means of columns taken for those of positions, of which there are as many.
+  std::string turned = Moments();
+  for (size_t at; (at = turned.find("128,256,8")) != std::string::npos;) turned.replace(at, 9, "4096,8,8");
+  const std::string columns = "reshape(%4) : f32[1,1,8]", positions = "reshape(%4) : f32[1,8,1]";
+  EXPECT_NE(JoinMoments(*Parse(turned)), nullptr);
+  turned.replace(turned.find(columns), columns.size(), positions);
+  EXPECT_EQ(JoinMoments(*Parse(turned)), nullptr);
   std::string other = Moments();
   other.replace(other.find("3.0517578125e-05"), 16, "3.1517578125e-05");
   EXPECT_EQ(JoinMoments(*Parse(other)), nullptr);  // another count

@@ -151,10 +151,12 @@ TEST(RowFusion, TotalsOfOtherRowsNeedALaunchOfTheirOwn) {
   const std::string own = text("  %3 = negate(%2) : f32[40]\n  %4 = broadcast_in_dim(%3) dims=[0] : f32[40,40]\n");
   const std::string reversed = text("  %3 = reverse(%2) dims=[0] : f32[40]\n  %4 = broadcast_in_dim(%3) dims=[0] : f32[40,40]\n");
   const std::string columns = text("  %3 = negate(%2) : f32[40]\n  %4 = broadcast_in_dim(%3) dims=[1] : f32[40,40]\n");
+  const std::string turned = text("  %3 = broadcast_in_dim(%2) dims=[0] : f32[40,40]\n  %4 = broadcast_in_dim(%3) dims=[1,0] : f32[40,40]\n");
   EXPECT_EQ(Launches(own), 1);
+  EXPECT_EQ(Launches(turned), 2);
   EXPECT_EQ(Launches(reversed), 2);
   EXPECT_EQ(Launches(columns), 2);
-  for (const std::string& each : {own, reversed, columns}) ExpectMatchesReference(each, 1e-4);
+  for (const std::string& each : {own, reversed, columns, turned}) ExpectMatchesReference(each, 1e-4);
 }
 
 // The largest exponent of what a launch computes is known when it has ended.

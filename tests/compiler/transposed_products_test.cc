@@ -97,6 +97,17 @@ TEST(TransposedProducts, ReshapesBetweenSplitTheProductsDimensions) {
   ExpectMatchesReference(*plain, testing::RandomArguments(*plain), 1e-4);
 }
 
+TEST(TransposedProducts, OfScalarsStay) {
+  const auto graph = Parse(R"(graph "scalar" symbols=0 {
+  %0 = parameter() dims=[0] : f32[9]
+  %1 = dot_general(%0, %0) lhs_batch=[] rhs_batch=[] lhs_contract=[0] rhs_contract=[0] precision=highest : f32[]
+  %2 = transpose(%1) dims=[] : f32[]
+  return %2
+}
+)");
+  EXPECT_EQ(TransposeProducts(*graph), nullptr);
+}
+
 TEST(TransposedProducts, LeavesOthersAlone) {
   const auto unchanged = [](const std::string& behind, const std::string& outputs) {
     const auto graph = Parse(R"(graph "others" symbols=0 {

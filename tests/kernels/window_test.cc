@@ -125,7 +125,8 @@ TEST(ReduceWindow, SmallShapes) {
   ExpectSums({}, {});
   ExpectSums({1}, {{1, 1}});
   ExpectSums({0}, {{2, 1, 3, 3}});  // all padding
-  ExpectSums({3}, {{5, 1}});        // no windows
+  ExpectSums({0, 4}, {{2, 1, 3, 3}, {}});
+  ExpectSums({3}, {{5, 1}});  // no windows
   ExpectSums({2, 2, 2, 2, 2, 2}, {{2}, {2}, {1}, {2}, {1, 2}, {2, 1, 1, 1}});
 }
 
